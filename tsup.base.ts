@@ -1,0 +1,25 @@
+import { defineConfig, type Options } from "tsup";
+
+/** The build shared by every published package; `entry` maps an output name to its source. */
+export function library(entry: Record<string, string>): ReturnType<typeof defineConfig> {
+  const options: Options = {
+    entry,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    sourcemap: true,
+    clean: true,
+    treeshake: true,
+    splitting: true,
+    external: [/^node:/],
+    dts: {
+      compilerOptions: {
+        // tsup passes `baseUrl`, which TypeScript 6 reports as deprecated.
+        ignoreDeprecations: "6.0",
+        // Declarations are built against the other packages' published types, not their sources.
+        customConditions: [],
+      },
+    },
+  };
+  return defineConfig(options);
+}

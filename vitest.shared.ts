@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+/** Packages resolve to their sources, so that tests need no build. See docs/decisions/0001-source-condition.md. */
+const sourceCondition = "@heddle/source";
+
+/** Node tests of one package. GPU tests share two cores and one adapter, so files run one after another. */
+export function nodeTests(name: string): ViteUserConfig {
+  const reportFolder = process.env["HEDDLE_TEST_REPORTS"];
+  return defineConfig({
+    resolve: { conditions: [sourceCondition, "module", "node", "development|production"] },
+    ssr: { resolve: { conditions: [sourceCondition, "module", "node", "development|production"] } },
+    test: {
+      name,
+      environment: "node",
+      include: ["**/*.test.ts"],
+      exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts"],
+      pool: "forks",
+      fileParallelism: false,
+      maxWorkers: 1,
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      passWithNoTests: true,
+      reporters: reportFolder
+        ? ["default", ["json", { outputFile: join(reportFolder, `${name}.json`) }]]
+        : ["default"],
+    },
+  });
+}
