@@ -1,0 +1,64 @@
+import type { Program } from "../program/program.ts";
+import type { HostTensor, TensorType } from "../program/types.ts";
+
+/**
+ * A tensor that lives on a device between runs: a parameter, an optimizer moment, a cache. Programs read it by
+ * naming it inside the traced function and replace it with `assign(state, value)`.
+ */
+export interface State {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly device: Device;
+  readonly disposed: boolean;
+  /** Replaces the whole content. Throws SHAPE_MISMATCH or DTYPE_MISMATCH. */
+  write(data: HostTensor["data"]): void;
+  dispose(): void;
+}
+
+export interface RunOptions {
+  /** Which outputs to bring back; all by default. `false`: none, and the promise resolves once the work is queued. */
+  read?: readonly string[] | false;
+  signal?: AbortSignal;
+}
+
+/** One program made ready for one device: a plan whose buffers, pipelines and memory are known before it runs. */
+export interface Executable {
+  readonly program: Program;
+  /** Bytes that a run holds at its peak, known before anything is allocated. 0 on the reference device. */
+  readonly memory: MemoryPlan;
+  run(inputs: Readonly<Record<string, HostTensor>>, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /** Builds every pipeline now; `run` would build them when first needed. */
+  warmup(): Promise<void>;
+  dispose(): void;
+}
+
+export interface MemoryPlan {
+  /** Parameters, moments and caches that the program touches. */
+  readonly statesBytes: number;
+  /** Activations and scratch memory, after reuse of dead buffers. */
+  readonly workspaceBytes: number;
+  /** Inputs and scalars, uploaded in one piece. */
+  readonly uploadBytes: number;
+  /** Kernel parameters. */
+  readonly paramsBytes: number;
+  /** Outputs, read back in one piece. */
+  readonly readbackBytes: number;
+  /** The sum: exactly what the pool counts while the program runs alone. */
+  readonly peakBytes: number;
+}
+
+/** Where programs run. Every implementation gives the same results, to rounding. */
+export interface Device {
+  readonly kind: "webgpu" | "reference";
+  /** For people: adapter and driver. */
+  readonly description: string;
+  /** Bytes held now and at most, for states and plans. */
+  readonly memory: { readonly currentBytes: number; readonly peakBytes: number };
+  createState(name: string, type: TensorType, data?: HostTensor["data"]): State;
+  /** Reads states in one submission, in the order given. */
+  readStates(states: readonly State[]): Promise<HostTensor["data"][]>;
+  prepare(program: Program): Executable;
+  /** Resolves when all queued work is done. */
+  finish(): Promise<void>;
+  dispose(): void;
+}

@@ -1,0 +1,76 @@
+import { HeddleError } from "../../errors.ts";
+import type { Op } from "../../program/op.ts";
+import type { Tensor } from "../../program/tensor.ts";
+import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
+import { normalizeAxis, type Shape } from "../../program/types.ts";
+import { broadcastTo } from "../broadcast/op.ts";
+import { div, equal, mul } from "../elementwise/arithmetic.ts";
+import { reshape } from "../reshape/op.ts";
+import { referenceReduce } from "./op.reference.ts";
+import { lowerReduce } from "./op.wgsl.ts";
+
+export type Reduction = "sum" | "max";
+
+/** One run of neighbouring axes, [begin, end), folded into one number each. */
+export interface ReduceAttributes {
+  reduction: Reduction;
+  begin: number;
+  end: number;
+}
+
+const reduceOp: Op<ReduceAttributes> = {
+  name: "reduce",
+  infer([x], { reduction, begin, end }) {
+    if (x!.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[${reduction}] wants f32, got ${x!.dtype}; convert with cast()`);
+    return [{ dtype: "f32", shape: x!.shape.map((extent, axis) => (axis >= begin && axis < end ? 1 : extent)) }];
+  },
+  vjp({ inputs: [x], outputs: [y], gradients: [g], attributes: { reduction } }) {
+    const spread = broadcastTo(g!, x!.shape);
+    if (reduction === "sum") return [spread];
+    // Equal maxima share the gradient, as PyTorch's amax does.
+    const hit = equal(x!, y!);
+    const hits = emitOne(reduceOp, [hit], attributesOfSum(x!.shape, y!.shape));
+    return [div(mul(spread, hit), hits)];
+  },
+  reference: referenceReduce,
+  lower: lowerReduce,
+};
+
+function attributesOfSum(from: Shape, to: Shape): ReduceAttributes {
+  const changed = from.map((_, axis) => axis).filter((axis) => from[axis] !== to[axis]);
+  return { reduction: "sum", begin: changed[0] ?? 0, end: (changed.at(-1) ?? -1) + 1 };
+}
+
+export interface ReduceOptions {
+  /** All axes by default. Negative axes count from the end. */
+  axes?: readonly number[];
+  /** Keep reduced axes with extent 1. */
+  keepDims?: boolean;
+}
+
+function reduce(reduction: Reduction, x: TensorLike, { axes, keepDims = false }: ReduceOptions): Tensor {
+  const tensor = asTensor(x);
+  const chosen = [...new Set((axes ?? tensor.shape.map((_, axis) => axis)).map((axis) => normalizeAxis(axis, tensor.rank, reduction)))].sort((a, b) => a - b);
+  let result = tensor;
+  // Runs of neighbouring axes, the last first: each is one kernel over [outer, reduced, inner].
+  for (let last = chosen.length - 1; last >= 0; ) {
+    let first = last;
+    while (first > 0 && chosen[first - 1] === chosen[first]! - 1) first--;
+    result = emitOne(reduceOp, [result], { reduction, begin: chosen[first]!, end: chosen[last]! + 1 });
+    last = first - 1;
+  }
+  return keepDims ? result : reshape(result, tensor.shape.filter((_, axis) => !chosen.includes(axis)));
+}
+
+/** Sum over axes. An empty axis sums to 0. */
+export const sum = (x: TensorLike, options: ReduceOptions = {}): Tensor => reduce("sum", x, options);
+
+/** Largest element over axes. An empty axis gives the smallest f32. */
+export const max = (x: TensorLike, options: ReduceOptions = {}): Tensor => reduce("max", x, options);
+
+/** Arithmetic mean over axes. */
+export function mean(x: TensorLike, options: ReduceOptions = {}): Tensor {
+  const tensor = asTensor(x);
+  const total = sum(tensor, options);
+  return mul(total, total.size / Math.max(1, tensor.size));
+}

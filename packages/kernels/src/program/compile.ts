@@ -1,0 +1,67 @@
+import type { Device, Executable, MemoryPlan, RunOptions } from "../device/device.ts";
+import type { Program } from "./program.ts";
+import { trace, type TracedFunction } from "./trace.ts";
+import { dtypeOf, type HostTensor, type TensorType } from "./types.ts";
+
+/** What a compiled function takes: tensors, or numbers for f32 scalars. */
+export type RunInputs = Readonly<Record<string, HostTensor | number>>;
+
+/** A function compiled once per combination of input shapes. */
+export interface CompiledFunction {
+  /** Traces, plans and builds pipelines for each combination of input types, all at once. */
+  warmup(inputTypes: readonly Readonly<Record<string, TensorType>>[]): Promise<void>;
+  run(inputs: RunInputs, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /** The traced program for these input types. */
+  program(inputTypes: Readonly<Record<string, TensorType>>): Program;
+  /** The memory that a run with these input types needs, exactly, before anything is allocated for it. */
+  plan(inputTypes: Readonly<Record<string, TensorType>>): MemoryPlan;
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Makes `fn`, plain TypeScript over symbolic tensors, runnable on a device. `fn` is called once per combination of
+ * input shapes, never per run; keep the number of shapes small with `roundUpToBucket`.
+ *
+ * @param name for errors, labels and profiles
+ */
+export function compile(device: Device, name: string, fn: TracedFunction): CompiledFunction {
+  const executables = new Map<string, Executable>();
+  const executableFor = (types: Readonly<Record<string, TensorType>>): Executable => {
+    const key = JSON.stringify(Object.entries(types).sort(([a], [b]) => (a < b ? -1 : 1)));
+    let executable = executables.get(key);
+    if (!executable) {
+      executable = device.prepare(trace(name, types, fn));
+      executables.set(key, executable);
+    }
+    return executable;
+  };
+  const dispose = () => {
+    for (const executable of executables.values()) executable.dispose();
+    executables.clear();
+  };
+  return {
+    async warmup(inputTypes) {
+      await Promise.all(inputTypes.map((types) => executableFor(types).warmup()));
+    },
+    async run(inputs, options) {
+      const tensors = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, typeof value === "number" ? scalar(value) : value]));
+      const types = Object.fromEntries(Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, dtype: dtypeOf(data) }]));
+      return executableFor(types).run(tensors, options);
+    },
+    program: (types) => executableFor(types).program,
+    plan: (types) => executableFor(types).memory,
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+/** An f32 scalar input. */
+export function scalar(value: number): HostTensor {
+  return { shape: [], data: Float32Array.of(value) };
+}
+
+/** Host data with its shape. */
+export function hostTensor(data: HostTensor["data"], shape: readonly number[] = [data.length]): HostTensor {
+  return { shape, data };
+}

@@ -1,0 +1,77 @@
+import type { AdapterProfile } from "../device/profile.ts";
+import type { BufferRef, DispatchSpec } from "./lowering.ts";
+import type { NdArray, ReferenceContext } from "../reference/ndarray.ts";
+import type { Tensor } from "./tensor.ts";
+import type { TensorType } from "./types.ts";
+
+/** Everything an op does not take as a tensor. Plain JSON, so that equal nodes can be found by text. */
+export type Attributes = object;
+
+export interface VjpContext<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: A;
+  /** Gradient of the loss with respect to each output; null where the loss does not depend on it. */
+  readonly gradients: readonly (Tensor | null)[];
+}
+
+export interface LowerContext<A> {
+  readonly attributes: A;
+  readonly inputs: readonly BufferRef[];
+  readonly outputs: readonly BufferRef[];
+  readonly adapter: AdapterProfile;
+  /** Memory that lives only between the dispatches of this op. */
+  scratch(type: TensorType): BufferRef;
+  dispatch(spec: DispatchSpec): void;
+}
+
+/** How a fused kernel spells one element (or four of them) of an element-wise op. */
+export interface ElementwiseWgsl {
+  /** Spells a constant at the kernel's width: `4` lanes → `vec4f(0.5)`. */
+  constant(value: number): string;
+  /** The element's linear index in the output: u32, or vec4u at width 4. */
+  readonly index: string;
+  /** 1 or 4. */
+  readonly width: 1 | 4;
+  /** Type name at the kernel's width: `f32` or `vec4f`. */
+  readonly float: string;
+  readonly unsigned: string;
+  readonly signed: string;
+}
+
+export interface Elementwise<A> {
+  /** An expression over the operands' names. Operands are evaluated once; expressions may repeat them. */
+  wgsl(operands: readonly string[], attributes: A, spell: ElementwiseWgsl): string;
+  /** Module-scope WGSL functions that the expression calls, by name, at the kernel's width. */
+  functions?(spell: ElementwiseWgsl, attributes: A): Record<string, string>;
+  /** The naive element: f64 arithmetic on plain numbers. */
+  reference(operands: readonly number[], attributes: A, index: number): number;
+}
+
+/**
+ * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, and
+ * how it reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of
+ * its first input's memory (`view`), or as kernels of its own (`lower`).
+ */
+export interface Op<A extends Attributes = Attributes> {
+  readonly name: string;
+  /** Shape and dtype rules. Throws SHAPE_MISMATCH, DTYPE_MISMATCH or INVALID_ARGUMENT with the op's name. */
+  infer(inputs: readonly TensorType[], attributes: A): TensorType[];
+  /** One gradient per input; null where it is zero or undefined (integers). Absent: not differentiable. */
+  vjp?(context: VjpContext<A>): (Tensor | null)[];
+  reference?(inputs: readonly NdArray[], attributes: A, context: ReferenceContext): NdArray[];
+  readonly elementwise?: Elementwise<A>;
+  /** True: the output is input 0's memory under another shape. */
+  readonly view?: boolean;
+  lower?(context: LowerContext<A>): void;
+  /**
+   * `inPlace[output] = input`: the kernel overwrites that input's memory with that output and binds it once, through
+   * the output. The planner hands both the same memory, copying first where the old value is still needed.
+   */
+  readonly inPlace?: (inputs: readonly TensorType[]) => Readonly<Record<number, number>>;
+}
+
+/** Defines an op; exists for inference of `A` only. */
+export function defineOp<A extends Attributes>(op: Op<A>): Op<A> {
+  return op;
+}

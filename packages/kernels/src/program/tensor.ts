@@ -1,0 +1,40 @@
+import type { Op } from "./op.ts";
+import type { DType, Shape, TensorType } from "./types.ts";
+import { sizeOf } from "./types.ts";
+
+/** One operation in a traced program. */
+export interface Node {
+  readonly id: number;
+  readonly op: Op;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: object;
+  readonly outputs: readonly TensorType[];
+}
+
+/** A symbolic tensor: a shape, a dtype, and which output of which node it is. It holds no numbers. */
+export class Tensor {
+  constructor(
+    readonly node: Node,
+    readonly outputIndex: number,
+  ) {}
+
+  get type(): TensorType {
+    return this.node.outputs[this.outputIndex]!;
+  }
+
+  get shape(): Shape {
+    return this.type.shape;
+  }
+
+  get dtype(): DType {
+    return this.type.dtype;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+}

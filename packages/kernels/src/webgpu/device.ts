@@ -1,0 +1,107 @@
+import type { Device, Executable, State } from "../device/device.ts";
+import type { Gpu } from "../device/gpu.ts";
+import { HeddleError } from "../errors.ts";
+import type { Program } from "../program/program.ts";
+import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { WebGpuExecutable } from "./executable.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { readBuffers } from "./readback.ts";
+import { WebGpuState } from "./state.ts";
+import { Workspace } from "./workspace.ts";
+
+export interface WebGpuDeviceOptions {
+  /** Longer programs are cut into submissions of this many dispatches, so that a browser can draw in between. */
+  maxDispatchesPerSubmission?: number;
+}
+
+/** How often the host talked to the GPU; tests and profiles read it. */
+export interface Traffic {
+  submissions: number;
+  dispatches: number;
+  uploads: number;
+  readbacks: number;
+}
+
+/** Queued runs without a read after which `run` waits: an unbounded queue is unbounded memory in the driver. */
+const MAX_UNREAD_RUNS = 64;
+/** States are read in pieces of this size, so that a checkpoint needs little staging memory. */
+const READ_CHUNK_BYTES = 64 * 1024 * 1024;
+
+export class WebGpuDevice implements Device {
+  readonly kind = "webgpu";
+  readonly pipelines: PipelineCache;
+  readonly workspace: Workspace;
+  readonly traffic: Traffic = { submissions: 0, dispatches: 0, uploads: 0, readbacks: 0 };
+  readonly maxDispatchesPerSubmission: number;
+  private unreadRuns = 0;
+
+  constructor(
+    readonly gpu: Gpu,
+    { maxDispatchesPerSubmission = 2048 }: WebGpuDeviceOptions = {},
+  ) {
+    this.pipelines = new PipelineCache(gpu);
+    this.workspace = new Workspace(gpu.pool);
+    this.maxDispatchesPerSubmission = maxDispatchesPerSubmission;
+  }
+
+  get description(): string {
+    return this.gpu.profile.description;
+  }
+
+  get memory(): { readonly currentBytes: number; readonly peakBytes: number } {
+    return this.gpu.pool;
+  }
+
+  createState(name: string, type: TensorType, data?: HostTensor["data"]): State {
+    this.gpu.assertUsable();
+    const state = new WebGpuState(this, name, type);
+    if (data) state.write(data);
+    return state;
+  }
+
+  async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {
+    this.gpu.assertUsable();
+    const results: HostTensor["data"][] = [];
+    let batch: { buffer: GPUBuffer; type: TensorType }[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      if (batch.length > 0) results.push(...(await readBuffers(this, batch)));
+      batch = [];
+      bytes = 0;
+    };
+    for (const state of states) {
+      if (state.disposed) throw new HeddleError("DISPOSED", `[state ${state.name}] was disposed; read it before disposing of its model`);
+      const size = sizeOf(state.type.shape) * BYTES_PER_ELEMENT;
+      if (bytes + size > READ_CHUNK_BYTES) await flush();
+      batch.push({ buffer: (state as WebGpuState).buffer, type: state.type });
+      bytes += size;
+    }
+    await flush();
+    return results;
+  }
+
+  prepare(program: Program): Executable {
+    this.gpu.assertUsable();
+    const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
+    if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description}); create it on this one (${this.description})`);
+    return new WebGpuExecutable(this, program);
+  }
+
+  /** Keeps the queue of runs that nobody reads finite. */
+  async throttle(read: boolean): Promise<void> {
+    this.unreadRuns = read ? 0 : this.unreadRuns + 1;
+    if (this.unreadRuns < MAX_UNREAD_RUNS) return;
+    this.unreadRuns = 0;
+    await this.finish();
+  }
+
+  async finish(): Promise<void> {
+    this.gpu.assertUsable();
+    await this.gpu.device.queue.onSubmittedWorkDone();
+    this.gpu.assertUsable();
+  }
+
+  dispose(): void {
+    this.gpu.dispose();
+  }
+}

@@ -1,0 +1,190 @@
+import type { Executable, MemoryPlan, RunOptions } from "../device/device.ts";
+import { HeddleError } from "../errors.ts";
+import type { PooledBuffer } from "../memory/pool.ts";
+import { BufferUsage } from "../memory/usage.ts";
+import { checkInputs } from "../program/check-inputs.ts";
+import { packParams, paramsByteLength } from "../program/kernel.ts";
+import { plan, type Command, type Plan } from "../program/plan.ts";
+import type { Program } from "../program/program.ts";
+import { BYTES_PER_ELEMENT, sizeOf, type HostTensor } from "../program/types.ts";
+import type { WebGpuDevice } from "./device.ts";
+import type { Pipeline } from "./pipelines.ts";
+import { mapAndCopy } from "./readback.ts";
+import type { WebGpuState } from "./state.ts";
+import { Submitter } from "./submitter.ts";
+
+/** Buffers of one plan beside the shared workspace. Null where the plan has no use for one. */
+interface Resources {
+  readonly upload: PooledBuffer | null;
+  readonly params: PooledBuffer | null;
+  readonly readback: PooledBuffer | null;
+}
+
+/** A plan on the GPU: one upload, the recorded dispatches, one readback. */
+export class WebGpuExecutable implements Executable {
+  private readonly plan: Plan;
+  private resources: Resources | null = null;
+  private pipelines: Promise<Pipeline[]> | null = null;
+  private bindGroups: GPUBindGroup[] = [];
+  private bindGroupsVersion = -1;
+  private readonly staging: ArrayBuffer;
+  /** The latest run that still uses the readback buffer. */
+  private reading: Promise<unknown> = Promise.resolve();
+  private expectedMs = 0;
+  private disposed = false;
+
+  constructor(
+    private readonly device: WebGpuDevice,
+    readonly program: Program,
+  ) {
+    this.plan = plan(program, device.gpu.profile);
+    this.staging = new ArrayBuffer(this.plan.memory.uploadBytes);
+  }
+
+  get memory(): MemoryPlan {
+    return this.plan.memory;
+  }
+
+  async warmup(): Promise<void> {
+    this.assertUsable();
+    await this.buildPipelines();
+  }
+
+  async run(inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}): Promise<Record<string, HostTensor>> {
+    const wanted = read === false ? [] : (read ?? [...this.program.outputs.keys()]);
+    const unknown = wanted.find((name) => !this.plan.readbacks.has(name));
+    if (unknown !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[${this.program.name}] has no output ${unknown}; it has ${[...this.program.outputs.keys()].join(", ")}`);
+    checkInputs(this.program, inputs);
+    const pipelines = await this.buildPipelines();
+    if (wanted.length === 0) {
+      this.submit(pipelines, inputs, wanted, signal);
+      await this.device.throttle(false);
+      return {};
+    }
+    // One run at a time reads: they share the readback buffer, whose size the plan has stated.
+    const previous = this.reading;
+    const result = previous.then(() => this.submitAndRead(pipelines, inputs, wanted, signal));
+    this.reading = result.catch(() => {});
+    return result;
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.device.workspace.release(this);
+    for (const buffer of Object.values(this.resources ?? {})) (buffer as PooledBuffer | null)?.release();
+    this.resources = null;
+    this.bindGroups = [];
+  }
+
+  private assertUsable(): void {
+    if (this.disposed) throw new HeddleError("DISPOSED", `[${this.program.name}] was disposed; compile it again`);
+    const gone = [...this.program.states.keys(), ...this.program.updates.keys()].find((state) => state.disposed);
+    if (gone) throw new HeddleError("DISPOSED", `[${this.program.name}] needs state ${gone.name}, which was disposed; dispose of programs before their states`);
+    this.device.gpu.assertUsable();
+  }
+
+  private buildPipelines(): Promise<Pipeline[]> {
+    this.assertUsable();
+    this.pipelines ??= Promise.all(this.plan.commands.filter((command) => command.kind === "dispatch").map(({ kernel }) => this.device.pipelines.get(kernel)));
+    this.pipelines.catch(() => (this.pipelines = null));
+    return this.pipelines;
+  }
+
+  private async submitAndRead(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): Promise<Record<string, HostTensor>> {
+    const startMs = performance.now();
+    this.submit(pipelines, inputs, wanted, signal);
+    const pieces = wanted.map((name) => this.plan.readbacks.get(name)!);
+    const arrays = await mapAndCopy(this.device, this.resources!.readback!.buffer, pieces, this.expectedMs);
+    await this.device.throttle(true);
+    const elapsedMs = performance.now() - startMs;
+    this.expectedMs = this.expectedMs === 0 ? elapsedMs : Math.min(elapsedMs, 0.8 * this.expectedMs + 0.2 * elapsedMs);
+    signal?.throwIfAborted();
+    return Object.fromEntries(wanted.map((name, i) => [name, { shape: pieces[i]!.type.shape, data: arrays[i]! }]));
+  }
+
+  /** Uploads, encodes and submits; everything in here is synchronous, so runs never interleave. */
+  private submit(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): void {
+    signal?.throwIfAborted();
+    this.assertUsable();
+    const resources = this.allocate();
+    this.bind(pipelines, resources);
+    const { gpu, traffic, maxDispatchesPerSubmission } = this.device;
+    if (resources.upload) {
+      for (const [name, offset] of this.plan.uploads) {
+        const { data } = inputs[name]!;
+        new Uint8Array(this.staging, offset, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+      gpu.device.queue.writeBuffer(resources.upload.buffer, 0, this.staging);
+      traffic.uploads++;
+    }
+    const queue = new Submitter(gpu.device, this.program.name);
+    let dispatches = 0;
+    for (const command of this.plan.commands) {
+      if (command.kind === "copy") {
+        const from = this.bufferOf(command.from);
+        const to = this.bufferOf(command.to);
+        queue.copy(from, to, command.bytes);
+        continue;
+      }
+      if (dispatches > 0 && dispatches % maxDispatchesPerSubmission === 0) queue.flush();
+      const pass = queue.pass();
+      pass.setPipeline(pipelines[dispatches]!.pipeline);
+      pass.setBindGroup(0, this.bindGroups[dispatches]!);
+      pass.dispatchWorkgroups(...command.workgroups);
+      dispatches++;
+    }
+    for (const name of wanted) {
+      const { storage, offset, type } = this.plan.readbacks.get(name)!;
+      queue.copy(this.bufferOf(storage), { buffer: resources.readback!.buffer, offset }, sizeOf(type.shape) * BYTES_PER_ELEMENT);
+    }
+    queue.flush();
+    traffic.submissions += queue.submissions;
+    traffic.dispatches += dispatches;
+  }
+
+  private allocate(): Resources {
+    if (this.resources) return this.resources;
+    const { pool, device } = this.device.gpu;
+    const { uploadBytes, paramsBytes, readbackBytes } = this.plan.memory;
+    const make = (what: string, bytes: number, usage: number) => (bytes > 0 ? pool.allocate(`${this.program.name}/${what}`, bytes, usage) : null);
+    this.device.workspace.reserve(this, this.plan.slots);
+    this.resources = {
+      upload: make("upload", uploadBytes, BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC),
+      params: make("params", paramsBytes, BufferUsage.UNIFORM | BufferUsage.COPY_DST),
+      readback: make("readback", readbackBytes, BufferUsage.MAP_READ | BufferUsage.COPY_DST),
+    };
+    if (this.resources.params) {
+      const bytes = new DataView(new ArrayBuffer(paramsBytes));
+      for (const command of this.plan.commands) {
+        if (command.kind === "dispatch") packParams(command.kernel, command.params ?? {}, bytes, command.paramsOffset);
+      }
+      device.queue.writeBuffer(this.resources.params.buffer, 0, bytes.buffer);
+    }
+    return this.resources;
+  }
+
+  private bind(pipelines: Pipeline[], resources: Resources): void {
+    const { workspace, gpu } = this.device;
+    if (this.bindGroupsVersion === workspace.version) return;
+    this.bindGroupsVersion = workspace.version;
+    const dispatches = this.plan.commands.filter((command): command is Extract<Command, { kind: "dispatch" }> => command.kind === "dispatch");
+    this.bindGroups = dispatches.map((command, i) => {
+      const buffers: GPUBufferBinding[] = command.buffers.map(({ storage }) => ({ ...this.bufferOf(storage), size: this.plan.storages[storage]!.bytes }));
+      const size = paramsByteLength(command.kernel);
+      if (size > 0) buffers.push({ buffer: resources.params!.buffer, offset: command.paramsOffset, size });
+      return gpu.device.createBindGroup({
+        label: command.kernel.label,
+        layout: pipelines[i]!.layout,
+        entries: buffers.map((resource, binding) => ({ binding, resource })),
+      });
+    });
+  }
+
+  private bufferOf(storage: number): { buffer: GPUBuffer; offset: number } {
+    const { placement } = this.plan.storages[storage]!;
+    if (placement.kind === "slot") return { buffer: this.device.workspace.buffer(placement.slot), offset: 0 };
+    if (placement.kind === "state") return { buffer: (placement.state as WebGpuState).buffer, offset: 0 };
+    return { buffer: this.resources!.upload!.buffer, offset: placement.offset };
+  }
+}

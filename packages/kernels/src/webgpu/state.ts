@@ -1,0 +1,37 @@
+import type { State } from "../device/device.ts";
+import type { PooledBuffer } from "../memory/pool.ts";
+import { BufferUsage } from "../memory/usage.ts";
+import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { checkStateData } from "../reference/device.ts";
+import type { WebGpuDevice } from "./device.ts";
+
+/** A state in a GPU buffer of its own. */
+export class WebGpuState implements State {
+  private readonly pooled: PooledBuffer;
+  disposed = false;
+
+  constructor(
+    readonly device: WebGpuDevice,
+    readonly name: string,
+    readonly type: TensorType,
+  ) {
+    const bytes = Math.max(16, Math.ceil((sizeOf(type.shape) * BYTES_PER_ELEMENT) / 16) * 16);
+    this.pooled = device.gpu.pool.allocate(`state/${name}`, bytes, BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST);
+  }
+
+  get buffer(): GPUBuffer {
+    return this.pooled.buffer;
+  }
+
+  write(data: HostTensor["data"]): void {
+    checkStateData(this, data);
+    this.device.gpu.assertUsable();
+    this.device.gpu.device.queue.writeBuffer(this.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.pooled.release();
+  }
+}

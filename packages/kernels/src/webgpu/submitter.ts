@@ -1,0 +1,40 @@
+/** Records passes and copies in order, and submits them when told. */
+export class Submitter {
+  submissions = 0;
+  private encoder: GPUCommandEncoder | null = null;
+  private open: GPUComputePassEncoder | null = null;
+
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly label: string,
+  ) {}
+
+  /** The compute pass that is open, or a new one. */
+  pass(): GPUComputePassEncoder {
+    this.open ??= this.recording().beginComputePass({ label: this.label });
+    return this.open;
+  }
+
+  copy(from: { buffer: GPUBuffer; offset: number }, to: { buffer: GPUBuffer; offset: number }, bytes: number): void {
+    this.endPass();
+    if (bytes > 0) this.recording().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, bytes);
+  }
+
+  flush(): void {
+    this.endPass();
+    if (!this.encoder) return;
+    this.device.queue.submit([this.encoder.finish()]);
+    this.encoder = null;
+    this.submissions++;
+  }
+
+  private recording(): GPUCommandEncoder {
+    this.encoder ??= this.device.createCommandEncoder({ label: this.label });
+    return this.encoder;
+  }
+
+  private endPass(): void {
+    this.open?.end();
+    this.open = null;
+  }
+}
