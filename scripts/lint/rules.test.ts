@@ -107,7 +107,7 @@ describe("libraries may not contain", () => {
     ["@ts-ignore", "// @ts-ignore\nexport const a = 1;", "typescript(ban-ts-comment)"],
     ["the console", 'export const a = () => console.log("a");', "eslint(no-console)"],
     ["Math.random", "export const a = Math.random();", "eslint(no-restricted-properties)"],
-    ["an inline import type", 'export type A = import("./a.ts").A;', "heddle(no-inline-import-type)"],
+    ["an inline import type", 'export type A = import("@heddle/tasks").A;', "heddle(no-inline-import-type)"],
     ["a note to do it later", `// ${"TO"}DO: later\nexport const a = 1;`, "eslint(no-warning-comments)"],
     ["more than 300 lines", "export {};\n".repeat(301), "eslint(max-lines)"],
   ] as const) {

@@ -1,0 +1,20 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { root, run } from "./run.mjs";
+import { build, install, main } from "./setup.mjs";
+
+/** Programs of benchmarks/ run from the packages' sources: nothing to build. */
+const fromSource = { parity: "benchmarks/parity/main.ts", bench: "benchmarks/main.ts" };
+
+const [program = "", ...args] = process.argv.slice(2);
+
+await main(async () => {
+  await install();
+  if (program === "demo") {
+    await build();
+    return run(process.execPath, [join(root, "packages/cli/bin/heddle.js"), "demo", ...args]);
+  }
+  const entry = fromSource[program];
+  if (!entry || !existsSync(join(root, entry))) throw new Error(`there is no program "${program}"; there are demo, ${Object.keys(fromSource).join(", ")}.`);
+  return run(process.execPath, ["--conditions=@heddle/source", "--import", "tsx", join(root, entry), ...args]);
+});

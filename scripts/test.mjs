@@ -1,0 +1,79 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findChromium } from "./find-chromium.mjs";
+import { root, runLocal } from "./run.mjs";
+import { build, install, main } from "./setup.mjs";
+import { closingLine, countTests } from "./test-count.mjs";
+
+const failedSteps = [];
+
+/** Runs one step; its failure is remembered and the others still run. */
+async function step(name, body) {
+  const start = performance.now();
+  console.log(`\n── ${name} ──`);
+  let ok = false;
+  try {
+    ok = (await body()) === 0;
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : String(error));
+  }
+  console.log(`${ok ? "ok" : "FAILED"} · ${name} · ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (!ok) failedSteps.push(name);
+}
+
+const turbo = (task, ...args) => ["run", task, "--ui=stream", "--log-prefix=none", "--concurrency=1", "--continue=always", ...args];
+
+/** Packs each package as it would be published and lets publint and attw judge the archive. */
+async function checkPublishedPackages(scratch) {
+  let worst = 0;
+  for (const name of readdirSync(join(root, "packages")).sort()) {
+    const cwd = join(root, "packages", name);
+    const manifest = JSON.parse(readFileSync(join(cwd, "package.json"), "utf8"));
+    const folder = join(scratch, name);
+    mkdirSync(folder);
+    worst = Math.max(worst, await runLocal("pnpm", ["pack", "--pack-destination", folder], { cwd, quiet: true }));
+    const archive = join(folder, readdirSync(folder).find((file) => file.endsWith(".tgz")) ?? "missing.tgz");
+    console.log(`${manifest.name}: publint`);
+    worst = Math.max(worst, await runLocal("publint", ["--strict", archive], { quiet: true }));
+    if (manifest.exports["."]) {
+      console.log(`${manifest.name}: attw`);
+      worst = Math.max(worst, await runLocal("attw", [archive, "--profile", "esm-only"], { quiet: true }));
+    }
+  }
+  return worst;
+}
+
+await main(async () => {
+  await install();
+  const scratch = mkdtempSync(join(tmpdir(), "heddle-test-"));
+  const reports = join(scratch, "reports");
+  mkdirSync(reports);
+  const env = { HEDDLE_TEST_REPORTS: reports };
+
+  await step("build", async () => (await build(["*"]), 0));
+  await step("lint (oxlint)", () => runLocal("oxlint", ["--deny-warnings"]));
+  await step("types (tsc)", () => runLocal("turbo", turbo("typecheck", "--output-logs=errors-only")));
+  await step("types of scripts and configurations (tsc)", () => runLocal("tsc", ["--noEmit"]));
+  await step("unused code and dependencies (knip)", () => runLocal("knip", []));
+  await step("published packages (publint, attw)", () => checkPublishedPackages(scratch));
+  await step("bundle sizes (size-limit)", () => runLocal("size-limit", []));
+  await step("tests of the scripts and lint rules", () => runLocal("vitest", ["run", "--root", "scripts"], { env }));
+  await step("tests in Node", () => runLocal("turbo", turbo("test"), { env }));
+
+  const chromium = findChromium();
+  if (chromium) {
+    await step(`tests in a browser (${chromium})`, () => runLocal("vitest", ["run", "--config", "vitest.browser.config.ts"], { env }));
+  }
+
+  const total = countTests(reports);
+  rmSync(scratch, { recursive: true, force: true });
+  console.log("");
+  for (const failure of total.failures) console.log(`failed: ${failure}`);
+  for (const name of failedSteps) console.log(`failed step: ${name}`);
+  if (!chromium) console.log("browser tests NOT run: no Chromium found; apt-get install chromium (or set CHROMIUM_PATH)");
+  // A step that fails without a failing test (lint, types, a crashed runner) must show in the closing line too.
+  if (total.failed === 0) total.failed = failedSteps.length;
+  console.log(closingLine(total));
+  return total.failed === 0 ? 0 : 1;
+});
