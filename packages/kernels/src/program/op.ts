@@ -18,6 +18,7 @@ export interface VjpContext<A> {
 export interface LowerContext<A> {
   readonly attributes: A;
   readonly inputs: readonly BufferRef[];
+  /** Without the op's `optionalOutputs` where nothing reads them. */
   readonly outputs: readonly BufferRef[];
   readonly adapter: AdapterProfile;
   /** Memory that lives only between the dispatches of this op. */
@@ -64,6 +65,8 @@ export interface Op<A extends Attributes = Attributes> {
   /** True: the output is input 0's memory under another shape. */
   readonly view?: boolean;
   lower?(context: LowerContext<A>): void;
+  /** The number of trailing outputs kept for the gradient's sake: one that nothing reads gets no memory, and `lower` does not see it. */
+  readonly optionalOutputs?: number;
   /**
    * `inPlace[output] = input`: the kernel overwrites that input's memory with that output and binds it once, through
    * the output. The planner hands both the same memory, copying first where the old value is still needed.

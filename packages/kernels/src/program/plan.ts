@@ -140,7 +140,9 @@ class Planner {
     if (!node.op.lower) throw new HeddleError("TRACE_ERROR", `[${node.op.name}] has no WebGPU lowering; every op needs elementwise, view or lower`);
     const inputs = node.inputs.map((input) => this.use(input, index));
     const inPlace = node.op.inPlace?.(node.inputs.map((input) => input.type)) ?? {};
-    const outputs = node.outputs.map((_, i) => {
+    const required = node.outputs.length - (node.op.optionalOutputs ?? 0);
+    const wanted = node.outputs.filter((_, i) => i < required || node.outputs.some((_, later) => later >= i && this.lastRead.has(keyOf(node, later))));
+    const outputs = wanted.map((_, i) => {
       const source = inPlace[i];
       return source === undefined ? this.newOutput(node, i, index) : this.overwrite(node, i, node.inputs[source]!, index);
     });

@@ -32,6 +32,9 @@ const activationOp: Op<ActivationAttributes> = defineElementwise<ActivationAttri
 
 const apply = (kind: ActivationKind, x: TensorLike) => emitOne(activationOp, [x], { kind });
 
+/** The derivative of an activation at x, for ops that apply one inside their own kernel. Not differentiable itself. */
+export const activationDerivative = (kind: ActivationKind, x: TensorLike): Tensor => emitOne(derivativeOp, [x], { kind });
+
 /** max(x, 0). The gradient at 0 is 0. */
 export const relu = (x: TensorLike): Tensor => apply("relu", x);
 /** x·Φ(x), the exact GELU (Hendrycks & Gimpel 2016); within 1e-6 of f64 on f32. */
