@@ -1,0 +1,13 @@
+export { SAFETENSORS_DTYPES, bytesPerElement, type SafetensorsDtype } from "./safetensors/dtype.ts";
+export { parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from "./safetensors/header.ts";
+export { SafetensorsReader, type LoadedTensor, type ReadOptions, type StreamOptions } from "./safetensors/reader.ts";
+export { encodeSafetensors, encodeSafetensorsHeader, writeSafetensors, type TensorToWrite, type WriteSafetensorsOptions } from "./safetensors/writer.ts";
+export { blobSource, memorySource, type ByteSource } from "./source/byte-source.ts";
+export { openFileSource } from "./source/file-source.ts";
+export { openHttpSource } from "./source/http-source.ts";
+export { stageFile, syncFolder, type StagedFile, type WritableFileSystem } from "./source/atomic-file.ts";
+export { openModelFolder, type ModelFolder } from "./folder/open.ts";
+export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
+export { ModelWeights } from "./folder/weights.ts";
+export { lockFolder, type FolderLock } from "./folder/lock.ts";
+export { writeModelFolder, type ModelFolderContents, type WriteModelFolderOptions } from "./folder/write.ts";

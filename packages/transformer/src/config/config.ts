@@ -1,0 +1,83 @@
+import { HeddleError } from "@heddle/kernels";
+import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
+import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
+import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
+
+export type ModelConfig = BertConfig | DistilBertConfig;
+
+const parsers = { bert: parseBertConfig, distilbert: parseDistilBertConfig } as const;
+
+/** The `model_type`s that `parseConfig` knows. */
+export const MODEL_TYPES = Object.keys(parsers) as readonly (keyof typeof parsers)[];
+
+/**
+ * Parses config.json (text or object) of any known family.
+ * Errors: `CONFIG_INVALID` (each wrong key named), `MODEL_TYPE_UNKNOWN`.
+ */
+export function parseConfig(source: string | object): ModelConfig {
+  const raw = asObject(source);
+  const modelType = raw["model_type"];
+  if (typeof modelType === "string" && Object.hasOwn(parsers, modelType)) return parsers[modelType as keyof typeof parsers](raw);
+  const known = MODEL_TYPES.join(", ");
+  if (modelType === undefined) {
+    throw new HeddleError("CONFIG_INVALID", `[config.json] has no model_type: add it, one of ${known}`);
+  }
+  throw new HeddleError("MODEL_TYPE_UNKNOWN", `[config.json] model_type is ${JSON.stringify(modelType)}, known are ${known}: choose a checkpoint of one of these families`);
+}
+
+/** A configuration from scratch: `modelType`, and what differs from transformers' defaults, in Heddle's names. */
+export function createConfig(options: ConfigOptions<BertConfig>): BertConfig;
+export function createConfig(options: ConfigOptions<DistilBertConfig>): DistilBertConfig;
+export function createConfig({ labels, ...options }: ConfigOptions<BertConfig> | ConfigOptions<DistilBertConfig>): ModelConfig {
+  const config = { ...parseConfig({ model_type: options.modelType }), ...options } as ModelConfig;
+  return parseConfig(configToJson(labels ? withLabels(config, labels) : config));
+}
+
+export type ConfigOptions<C extends ModelConfig> = Pick<C, "modelType"> &
+  Partial<Omit<C, "modelType" | "raw" | keyof Labels>> & { readonly labels?: readonly string[]; readonly problemType?: ProblemType };
+
+/** The same model with other labels, e.g. to fine-tune a checkpoint on a task of one's own. */
+export function withLabels<C extends ModelConfig>(config: C, names: readonly string[], problemType: ProblemType | undefined = config.problemType): C {
+  return { ...config, ...labelsOf(names, problemType) };
+}
+
+/** config.json as Python's transformers reads it; unknown keys stay as they came. `dtype` is that of the weights. */
+export function configToJson(config: ModelConfig, dtype: "float32" | "float16" | "bfloat16" = "float32"): Record<string, unknown> {
+  const { num_labels: _derived, torch_dtype: _older, ...raw } = config.raw;
+  const json = config.modelType === "bert" ? bertToJson(config) : distilbertToJson(config);
+  keepSpelling(json, config);
+  return {
+    ...raw,
+    ...json,
+    model_type: config.modelType,
+    architectures: config.architectures,
+    id2label: Object.fromEntries(config.id2label.map((label, id) => [id, label])),
+    label2id: Object.fromEntries(config.label2id),
+    ...(config.problemType ? { problem_type: config.problemType } : {}),
+    // transformers 5 reads `dtype`, 4 reads `torch_dtype`; without the right one it would convert the weights.
+    dtype,
+    torch_dtype: dtype,
+  };
+}
+
+/** An activation keeps the name that it had in the file: "gelu_fast" stays "gelu_fast". */
+function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void {
+  if (Object.keys(config.raw).length === 0) return;
+  const key = config.modelType === "bert" ? "hidden_act" : "activation";
+  if (key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
+}
+
+function asObject(source: string | object): Readonly<Record<string, unknown>> {
+  let value: unknown = source;
+  if (typeof source === "string") {
+    try {
+      value = JSON.parse(source);
+    } catch (cause) {
+      throw new HeddleError("CONFIG_INVALID", `[config.json] is no valid JSON: download it again`, { cause });
+    }
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HeddleError("CONFIG_INVALID", `[config.json] must be a JSON object: download it again`);
+  }
+  return value as Record<string, unknown>;
+}
