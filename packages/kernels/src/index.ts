@@ -8,7 +8,7 @@ export { ReferenceDevice } from "./reference/device.ts";
 
 // Programs: trace, differentiate, compile
 export { compile, hostTensor, scalar, type CompiledFunction, type RunInputs } from "./program/compile.ts";
-export { assign, asTensor, constant, trace, type TensorLike, type TracedFunction } from "./program/trace.ts";
+export { assign, asTensor, constant, placeholder, trace, type TensorLike, type TracedFunction } from "./program/trace.ts";
 export { gradients } from "./program/autodiff.ts";
 export { Tensor } from "./program/tensor.ts";
 export type { Program } from "./program/program.ts";

@@ -89,6 +89,11 @@ export function constant(value: number, dtype: "f32" | "i32" | "u32" = "f32"): T
   return emitOne(constantOp, [], { value, dtype });
 }
 
+/** A leaf without data: lets a function be traced for its shapes alone. Such a program cannot run. */
+export function placeholder(name: string, type: TensorType): Tensor {
+  return emitOne(inputOp, [], { name, type });
+}
+
 /** Replaces a state's content with `value` when the run ends; later reads in the same trace see `value`. */
 export function assign(state: State, value: Tensor): void {
   const trace = current("assign");

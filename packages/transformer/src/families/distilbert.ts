@@ -1,0 +1,61 @@
+import { add, attention, type Tensor } from "@heddle/kernels";
+import type { DistilBertConfig } from "../config/index.ts";
+import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import { embedding } from "../nn/embedding.ts";
+import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
+import { mergeHeads, splitHeads } from "../nn/heads.ts";
+import { layerNorm } from "../nn/layer-norm.ts";
+import { linear } from "../nn/linear.ts";
+import { firstPositions } from "../nn/position-ids.ts";
+import { normal, type Scope } from "../nn/scope.ts";
+import { firstToken } from "./bert.ts";
+
+// DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler, half as deep.
+
+/** DistilBERT's layer norms have a fixed epsilon in transformers' modeling_distilbert.py. */
+const LAYER_NORM_EPSILON = 1e-12;
+
+/** inputIds [batch, length] → [batch, length, hidden]. */
+function embeddings(scope: Scope, config: DistilBertConfig, inputIds: Tensor, mode: ForwardMode): Tensor {
+  const { vocabSize, maxPositionEmbeddings, hiddenSize: size, initializerRange } = config;
+  const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange });
+  const positionTable = scope.in("position_embeddings").parameter("weight", [maxPositionEmbeddings, size], normal(initializerRange));
+  const sum = add(words, firstPositions(positionTable, inputIds.shape[1]!, size));
+  return dropout(layerNorm(scope.in("LayerNorm"), sum, LAYER_NORM_EPSILON), config.hiddenDropoutProb, mode);
+}
+
+function selfAttention(scope: Scope, config: DistilBertConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
+  const { hiddenSize: outputSize, numAttentionHeads: heads, initializerRange, attentionProbsDropoutProb: probability } = config;
+  const project = (name: string) => splitHeads(linear(scope.in(name), x, { outputSize, initializerRange }), heads);
+  const context = attention(project("q_lin"), project("k_lin"), project("v_lin"), {
+    ...(attentionMask && { mask: attentionMask }),
+    ...(mode.dropoutKey && probability > 0 && { dropout: { probability, key: mode.dropoutKey } }),
+  });
+  return linear(scope.in("out_lin"), mergeHeads(context), { outputSize, initializerRange });
+}
+
+/** Post-norm, and unlike BERT no dropout on the attention's output. */
+function layer(scope: Scope, config: DistilBertConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
+  const { hiddenSize, intermediateSize, hiddenAct, hiddenDropoutProb, initializerRange } = config;
+  const attended = layerNorm(scope.in("sa_layer_norm"), add(selfAttention(scope.in("attention"), config, x, attentionMask, mode), x), LAYER_NORM_EPSILON);
+  const expanded = linear(scope.in("ffn.lin1"), attended, { outputSize: intermediateSize, activation: hiddenAct, initializerRange });
+  const contracted = linear(scope.in("ffn.lin2"), expanded, { outputSize: hiddenSize, initializerRange });
+  return layerNorm(scope.in("output_layer_norm"), add(dropout(contracted, hiddenDropoutProb, mode), attended), LAYER_NORM_EPSILON);
+}
+
+/** Hidden states [batch, length, hidden]: the embeddings' and every layer's. */
+export function distilbertModel(scope: Scope, config: DistilBertConfig, { inputIds, attentionMask }: EncoderInputs, mode: ForwardMode): EncoderOutputs {
+  const hiddenStates = [embeddings(scope.in("embeddings"), config, inputIds, mode)];
+  for (let i = 0; i < config.numHiddenLayers; i++) {
+    hiddenStates.push(layer(scope.in("transformer.layer").in(i), config, hiddenStates.at(-1)!, attentionMask, mode));
+  }
+  return { hiddenStates, lastHiddenState: hiddenStates.at(-1)! };
+}
+
+export function distilbertForSequenceClassification(scope: Scope, config: DistilBertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
+  const { hiddenSize, numLabels, initializerRange } = config;
+  const encoder = distilbertModel(scope.in("distilbert"), config, inputs, mode);
+  const pooled = linear(scope.in("pre_classifier"), firstToken(encoder.lastHiddenState), { outputSize: hiddenSize, activation: "relu", initializerRange });
+  const logits = linear(scope.in("classifier"), dropout(pooled, config.classifierDropout ?? config.hiddenDropoutProb, mode), { outputSize: numLabels, initializerRange });
+  return { ...encoder, logits };
+}

@@ -1,0 +1,23 @@
+import type { Tensor } from "@heddle/kernels";
+
+/** What encoders read. All [batch, length], i32; `attentionMask` is 1 for tokens and 0 for padding. */
+export interface EncoderInputs {
+  readonly inputIds: Tensor;
+  readonly attentionMask?: Tensor;
+  readonly tokenTypeIds?: Tensor;
+}
+
+export interface EncoderOutputs {
+  /** The embeddings' output, then every layer's: each [batch, length, hidden]. */
+  readonly hiddenStates: readonly Tensor[];
+  readonly lastHiddenState: Tensor;
+}
+
+/** Which logits exist depends on the head. */
+export interface ModelOutputs extends EncoderOutputs {
+  /** [batch, labels], [batch, length, labels] or [batch, length, vocabulary]. */
+  readonly logits?: Tensor;
+  /** [batch, length]. */
+  readonly startLogits?: Tensor;
+  readonly endLogits?: Tensor;
+}
