@@ -1,0 +1,29 @@
+import { HeddleError } from "../errors.ts";
+import { ReferenceDevice } from "../reference/device.ts";
+import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
+import type { Device } from "./device.ts";
+import { environment } from "./environment.ts";
+import { openGpu, type GpuOptions } from "./gpu.ts";
+
+export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions {
+  /** `auto`, the default, is `webgpu`. HEDDLE_DEVICE sets it where the option is left out. */
+  device?: DeviceName;
+}
+
+const DEVICE_NAMES = ["auto", "webgpu", "reference"] as const;
+export type DeviceName = (typeof DEVICE_NAMES)[number];
+
+/**
+ * Opens the place where programs run. Throws NO_ADAPTER with the fix for this system where WebGPU was asked for and there is
+ * none; INVALID_ARGUMENT for an unknown name.
+ */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const { device = environment("HEDDLE_DEVICE") ?? "auto", maxDispatchesPerSubmission, ...gpuOptions } = options;
+  if (!isDeviceName(device)) throw new HeddleError("INVALID_ARGUMENT", `[device] no device is called "${device}"; choose ${DEVICE_NAMES.join(", ")}, in the option \`device\` or in HEDDLE_DEVICE`);
+  if (device === "reference") return new ReferenceDevice();
+  return new WebGpuDevice(await openGpu(gpuOptions), { maxDispatchesPerSubmission });
+}
+
+function isDeviceName(name: string): name is DeviceName {
+  return (DEVICE_NAMES as readonly string[]).includes(name);
+}
