@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { compile } from "../../program/compile.ts";
+import type { TracedFunction } from "../../program/trace.ts";
+import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
+import { testDevice } from "../../testing/devices.ts";
+import { embedding, scatterAdd } from "./op.ts";
+
+const device = await testDevice();
+const lookup: TracedFunction = ({ table, ids }) => ({ y: embedding(table!, ids!) });
+const scatter: TracedFunction = ({ ids, updates }) => ({ y: scatterAdd(ids!, updates!, 7) });
+
+/** Ids in [0, rows) with repeats, in no order. */
+function someIds(shape: number[], rows: number) {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return { shape, data: Int32Array.from({ length: size }, (_, i) => (Math.imul(i + 3, 2654435761) >>> 8) % rows) };
+}
+
+describe("embedding", () => {
+  it.each([
+    [1, 1, []], [3, 5, [7]], [17, 4, [2, 3]], [130, 12, [5, 33]], [5, 7, [0]], [4, 0, [3]],
+  ] as [number, number, number[]][])("takes rows of a [%i, %i] table by ids of shape %j", async (rows, features, shape) => {
+    await checkForward(device, lookup, { table: randomTensor([rows, features], 1), ids: someIds(shape, rows) }, 0);
+  });
+
+  it.each([[5, 3, [7]], [9, 4, [2, 5]], [1, 8, [6]], [33, 4, [17]]] as [number, number, number[]][])("adds gradients of equal ids ([%i, %i], ids %j)", async (rows, features, shape) => {
+    await checkGradients(device, lookup, { table: randomTensor([rows, features], 2), ids: someIds(shape, rows) }, ["table"]);
+  });
+
+  it("never leaves the table: ids outside read its nearest row and have no gradient", async () => {
+    const table = randomTensor([3, 4], 1);
+    const ids = { shape: [5], data: Int32Array.of(-1, 3, 2 ** 31 - 1, -(2 ** 31), 1) };
+    using compiled = compile(device, "clamped", lookup);
+    const { y } = await compiled.run({ table, ids });
+    const row = (i: number) => [...table.data.subarray(4 * i, 4 * i + 4)];
+    expect([...y!.data]).toEqual([...row(0), ...row(2), ...row(2), ...row(0), ...row(1)]);
+    await checkForward(device, scatter, { ids, updates: randomTensor([5, 4], 3) });
+  });
+
+  it("refuses other types and shapes", () => {
+    const table = randomTensor([3, 4], 1);
+    expect(() => reference(lookup, { table, ids: randomTensor([2], 1) })).toThrow("[embedding] wants an f32 table and i32 ids, got f32 and f32");
+    expect(() => reference(lookup, { table: randomTensor([4], 1), ids: someIds([2], 3) })).toThrow("[embedding] the table must be [vocabulary, features]");
+  });
+});
+
+describe("scatterAdd", () => {
+  it.each([[[1], 1], [[5], 3], [[2, 3], 4], [[33], 17], [[130], 20], [[0], 4], [[], 5]] as [number[], number][])("equals the reference for ids %j with %i features", async (shape, features) => {
+    await checkForward(device, scatter, { ids: someIds(shape, 7), updates: randomTensor([...shape, features], 4) });
+  });
+
+  it("adds runs of one id, and one id everywhere", async () => {
+    const ids = { shape: [130], data: Int32Array.from({ length: 130 }, (_, i) => (i < 65 ? 0 : Math.floor(i / 13) % 7)) };
+    await checkForward(device, scatter, { ids, updates: randomTensor([130, 8], 5) });
+    await checkForward(device, scatter, { ids: { shape: [130], data: new Int32Array(130).fill(6) }, updates: randomTensor([130, 3], 5) });
+  });
+
+  it("gives the same bits every time", async () => {
+    using compiled = compile(device, "repeat", ({ ids, updates }) => ({ y: scatterAdd(ids!, updates!, 40) }));
+    const inputs = { ids: someIds([512], 40), updates: randomTensor([512, 12], 6) };
+    const first = await compiled.run(inputs);
+    for (let run = 0; run < 3; run++) expect((await compiled.run(inputs))["y"]!.data).toEqual(first["y"]!.data);
+  });
+
+  it("has the gradient of finite differences", async () => {
+    await checkGradients(device, scatter, { ids: someIds([5], 7), updates: randomTensor([5, 3], 7) }, ["updates"]);
+  });
+
+  it("refuses updates that do not match the ids", () => {
+    expect(() => reference(scatter, { ids: someIds([2, 3], 7), updates: randomTensor([6, 4], 1) })).toThrow("[scatterAdd] ids [2, 3] need updates of shape [2, 3, features], got [6, 4]");
+    expect(() => reference(({ ids, updates }) => ({ y: scatterAdd(ids!, updates!, 0) }), { ids: someIds([2], 7), updates: randomTensor([2, 4], 1) })).toThrow("rows must be a whole number of at least 1");
+  });
+});

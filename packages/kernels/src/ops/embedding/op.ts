@@ -1,0 +1,65 @@
+import { HeddleError } from "../../errors.ts";
+import { defineOp, type Op } from "../../program/op.ts";
+import type { Tensor } from "../../program/tensor.ts";
+import { emitOne, type TensorLike } from "../../program/trace.ts";
+import { formatShape, sameShape } from "../../program/types.ts";
+import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
+import { lowerEmbedding, lowerScatterAdd } from "./op.wgsl.ts";
+
+const embeddingOp: Op = defineOp({
+  name: "embedding",
+  infer([table, ids]) {
+    if (table!.dtype !== "f32" || ids!.dtype !== "i32") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 table and i32 ids, got ${table!.dtype} and ${ids!.dtype}; convert with cast()`);
+    if (table!.shape.length !== 2 || table!.shape[0] === 0) throw new HeddleError("SHAPE_MISMATCH", `[embedding] the table must be [vocabulary, features] with at least one row, got ${formatShape(table!.shape)}`);
+    return [{ dtype: "f32", shape: [...ids!.shape, table!.shape[1]!] }];
+  },
+  vjp: ({ inputs: [table, ids], gradients: [g] }) => [scatterAdd(ids!, g!, table!.shape[0]!), null],
+  reference: referenceEmbedding,
+  lower: lowerEmbedding,
+});
+
+const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
+  name: "scatterAdd",
+  infer([ids, updates], { rows }) {
+    if (ids!.dtype !== "i32" || updates!.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[scatterAdd] wants i32 ids and f32 updates, got ${ids!.dtype} and ${updates!.dtype}; convert with cast()`);
+    const features = updates!.shape.at(-1);
+    if (features === undefined || !sameShape(updates!.shape.slice(0, -1), ids!.shape)) {
+      throw new HeddleError("SHAPE_MISMATCH", `[scatterAdd] ids ${formatShape(ids!.shape)} need updates of shape ${formatShape(ids!.shape).slice(0, -1)}${ids!.shape.length > 0 ? ", " : ""}features], got ${formatShape(updates!.shape)}`);
+    }
+    if (!Number.isInteger(rows) || rows < 1) throw new HeddleError("INVALID_ARGUMENT", `[scatterAdd] rows must be a whole number of at least 1, got ${rows}`);
+    return [{ dtype: "f32", shape: [rows, features] }];
+  },
+  vjp: ({ inputs: [ids], gradients: [g] }) => [null, embedding(g!, ids!)],
+  reference: referenceScatterAdd,
+  lower: lowerScatterAdd,
+});
+
+/**
+ * Rows of a table by their numbers: y[...] = table[ids[...]], as torch.nn.functional.embedding.
+ *
+ * Ids outside [0, vocabulary) read the nearest row instead of foreign memory. The GPU cannot report them: whoever turns
+ * text or items into ids checks them on the host first. The table is one binding: at most 128 MiB on default limits
+ * (87,381 rows of 384).
+ *
+ * @param table f32 [vocabulary, features]
+ * @param ids i32 [...]
+ * @returns f32 [..., features]
+ * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
+ */
+export function embedding(table: TensorLike, ids: TensorLike): Tensor {
+  return emitOne(embeddingOp, [table, ids], {});
+}
+
+/**
+ * The sum, for each row, of the updates that carry its number: y[r] = Σ updates[n] over ids[n] = r. It adds in the order
+ * of `ids`, so that a repeated run gives the same bits. Ids outside [0, rows) add nothing.
+ *
+ * @param ids i32 [...]
+ * @param updates f32 [..., features]
+ * @param rows of the result
+ * @returns f32 [rows, features]
+ * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
+ */
+export function scatterAdd(ids: TensorLike, updates: TensorLike, rows: number): Tensor {
+  return emitOne(scatterAddOp, [ids, updates], { rows });
+}
