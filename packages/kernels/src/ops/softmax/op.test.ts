@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { compile } from "../../program/compile.ts";
+import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
+import { testDevice } from "../../testing/devices.ts";
+import { logSoftmax, softmax } from "./op.ts";
+
+const device = await testDevice();
+const MASKED = -3.4028234663852886e38;
+
+describe.each([["softmax", softmax], ["logSoftmax", logSoftmax]] as const)("%s", (_, fn) => {
+  it.each([[[1]], [[3]], [[4]], [[5, 7]], [[2, 3, 8]], [[33, 17]], [[7, 130]], [[0, 4]], [[3, 0]]])("equals the reference on %j", async (shape) => {
+    await checkForward(device, ({ x }) => ({ y: fn(x!) }), { x: randomTensor(shape, 1, 5) });
+  });
+
+  it.each([[[1]], [[3, 5]], [[2, 3, 4]], [[7, 17]]])("has the gradients of finite differences on %j", async (shape) => {
+    await checkGradients(device, ({ x }) => ({ y: fn(x!) }), { x: randomTensor(shape, 2, 3) }, ["x"], { tolerance: 1e-5 });
+  });
+
+  it("does not overflow", async () => {
+    await checkForward(device, ({ x }) => ({ y: fn(x!) }), { x: { shape: [3, 4], data: Float32Array.of(1e4, 1e4, 0, -1e4, 500, 499, 498, 0, -1e30, -1e30, -1e30, -1e30) } });
+  });
+
+  it("refuses integers and scalars", () => {
+    expect(() => reference(({ x }) => ({ y: fn(x!) }), { x: { shape: [2], data: Int32Array.of(1, 2) } })).toThrow("wants f32, got i32");
+    expect(() => reference(() => ({ y: fn(1) }), {})).toThrow("wants at least one axis");
+  });
+});
+
+describe("masking", () => {
+  it("gives masked places exactly 0, and a fully masked row the uniform distribution", async () => {
+    using compiled = compile(device, "masked", ({ x }) => ({ y: softmax(x!) }));
+    const { y } = await compiled.run({ x: { shape: [3, 4], data: Float32Array.of(1, MASKED, 1, MASKED, MASKED, MASKED, MASKED, MASKED, 200, MASKED, MASKED, MASKED) } });
+    expect([...y!.data]).toEqual([0.5, 0, 0.5, 0, 0.25, 0.25, 0.25, 0.25, 1, 0, 0, 0]);
+  });
+});
