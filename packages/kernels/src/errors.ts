@@ -52,8 +52,21 @@ export type ErrorCode =
   // configurations and tokenizers
   | "CONFIG_INVALID"
   | "MODEL_TYPE_UNKNOWN"
+  | "ARCHITECTURE_UNKNOWN"
+  | "WEIGHTS_MISMATCH"
   | "TOKENIZER_INVALID"
   | "TOKENIZER_TRAINING_FAILED"
+  // data
+  | "COLUMN_MISSING"
+  | "DATA_EMPTY"
+  | "DATA_INVALID"
+  | "ONE_CLASS_ONLY"
+  // training
+  | "TRAINING_DIVERGED"
+  | "CHECKPOINT_NOT_FOUND"
+  | "CHECKPOINT_INVALID"
+  | "CHECKPOINT_MISMATCH"
+  | "FOLDER_NOT_EMPTY"
   | "ABORTED";
 
 /**
