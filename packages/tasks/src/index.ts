@@ -1,7 +1,11 @@
 export { HeddleError, type Device, type ErrorCode } from "@heddle/kernels";
 
 // Data
-export type { ReadTableOptions, RowProblem, Table, TableFormat, TableRow } from "./data/table.ts";
+export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
+export { readTableFile } from "./data/table-file.ts";
+export { labelledTexts, texts, type SelectedTexts } from "./data/select.ts";
+export type { RowProblem } from "./data/records.ts";
+export type { TableSource } from "./data/decode.ts";
 
 // Text classification
 export type {
