@@ -1,0 +1,5 @@
+export { loadTokenizer, Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodedBatch, type EncodeOptions, type Encoding } from "./tokenizer.ts";
+export type { SpecialTokenRole, SpecialTokens } from "./special-tokens.ts";
+export { trainWordPiece, type WordPieceTrainingOptions } from "./train/wordpiece.ts";
+export { trainByteLevelBpe, type ByteLevelBpeTrainingOptions } from "./train/byte-level-bpe.ts";
+export type { TokenizerTrainingOptions, TokenizerTrainingProgress } from "./train/options.ts";
