@@ -6,10 +6,14 @@ export type AdapterInfo = Pick<GPUAdapterInfo, "vendor" | "architecture" | "devi
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|software|\bwarp\b|basic render/i;
 const INTEGRATED_VENDORS = new Set(["apple", "arm", "qualcomm", "img-tec", "samsung", "broadcom"]);
 
-/** Everything that an adapter says of itself in one line, to search in and to show. */
+/** Everything that an adapter says of itself in one line, to search in. */
 export function adapterText({ vendor, architecture, device, description }: AdapterInfo): string {
-  const known = [description, vendor, architecture, device].filter((part) => part !== "");
-  return known.filter((part, i) => known.indexOf(part) === i).join(" · ") || "an adapter that hides its name";
+  return [description, vendor, architecture, device].filter(Boolean).join(" ");
+}
+
+/** For people. */
+export function adapterName({ vendor, architecture, device, description }: AdapterInfo): string {
+  return description || device || [vendor, architecture].filter(Boolean).join(" ") || "an adapter that hides its name";
 }
 
 export function isSoftware(info: AdapterInfo): boolean {
@@ -35,15 +39,14 @@ function classifyAmd({ description, device }: AdapterInfo): AdapterProfile["kind
   return /radeon.*(graphics|\d{3}m)\b|\bapu\b/i.test(name) ? "integrated" : "unknown";
 }
 
-/** The profile of an open device: what it may use, which can be less than its adapter has. */
-export function profileOf(device: GPUDevice, info: GPUAdapterInfo): AdapterProfile {
-  const { features, limits } = device;
+/** The profile of an open device (what it may use), or of an adapter (what it has). */
+export function profileOf({ features, limits }: Pick<GPUDevice, "features" | "limits">, info: GPUAdapterInfo): AdapterProfile {
   const hasSubgroups = features.has("subgroups");
   return {
     kind: classify(info),
     vendor: info.vendor,
     architecture: info.architecture,
-    description: info.description || info.device || [info.vendor, info.architecture].filter(Boolean).join(" ") || "unnamed adapter",
+    description: adapterName(info),
     features: new Set(features),
     subgroupMinSize: hasSubgroups ? info.subgroupMinSize : 0,
     subgroupMaxSize: hasSubgroups ? info.subgroupMaxSize : 0,

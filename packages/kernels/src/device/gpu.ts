@@ -1,7 +1,7 @@
 import { HeddleError, type ErrorCode } from "../errors.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { acquireGpu, type AdapterOptions } from "./adapter.ts";
-import { profileOf } from "./classify.ts";
+import { adapterName, profileOf } from "./classify.ts";
 import type { AdapterProfile } from "./profile.ts";
 
 export interface GpuOptions extends AdapterOptions {
@@ -39,6 +39,11 @@ const SCOPES: readonly (readonly [GPUErrorFilter, ErrorCode])[] = [
 export async function openGpu({ gpuDevice, ...options }: GpuOptions = {}): Promise<Gpu> {
   if (gpuDevice) return new Gpu(gpuDevice, gpuDevice.adapterInfo, "the caller's device", () => {});
   const { adapter, source, release } = await acquireGpu(options);
+  return openAdapter(adapter, source, release);
+}
+
+/** @param release called after the device was destroyed, or could not be made */
+export async function openAdapter(adapter: GPUAdapter, source: string, release: () => void): Promise<Gpu> {
   try {
     const limits: Record<string, number> = Object.fromEntries(RAISED_LIMITS.map((name) => [name, adapter.limits[name]]));
     limits["maxStorageBuffersPerShaderStage"] = Math.min(MAX_STORAGE_BUFFERS, adapter.limits.maxStorageBuffersPerShaderStage);
@@ -53,7 +58,7 @@ export async function openGpu({ gpuDevice, ...options }: GpuOptions = {}): Promi
     });
   } catch (cause) {
     release();
-    throw new HeddleError("DEVICE_LOST", `[device] the adapter (${source}) gave no device: ${(cause as Error).message}. Other programs may hold the GPU; close them, or choose another adapter with HEDDLE_ADAPTER`, { cause });
+    throw new HeddleError("DEVICE_LOST", `[device] ${adapterName(adapter.info)} gave no device: ${(cause as Error).message}. Other programs may hold the GPU: close them, or choose another adapter with HEDDLE_ADAPTER`, { cause });
   }
 }
 

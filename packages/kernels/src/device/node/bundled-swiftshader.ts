@@ -10,6 +10,8 @@ const { brotliDecompress } = process.getBuiltinModule("node:zlib");
 const PACKAGE = "@sparticuz/chromium";
 /** The driver, its description, and a Vulkan loader for machines that have none. */
 const NEEDED = ["libvk_swiftshader.so", "vk_swiftshader_icd.json", "libvulkan.so.1"];
+/** Releases up to 147 keep the archives in bin/, later ones in a folder per processor. */
+const ARCHIVES = ["bin/swiftshader.tar.br", `bin/${process.arch}/swiftshader.tar.br`];
 const MANIFEST = "sizes.json";
 
 /** SwiftShader out of the npm package `@sparticuz/chromium`, unpacked once into the user's cache. */
@@ -34,11 +36,11 @@ export async function bundledSwiftShader(): Promise<{ readonly folder: string } 
 function findArchive(): string | undefined {
   for (const from of [import.meta.url, join(process.cwd(), "package.json")]) {
     try {
-      let folder = dirname(createRequire(from).resolve(PACKAGE));
-      while (folder !== dirname(folder) && !existsSync(join(folder, "package.json"))) folder = dirname(folder);
-      // Releases up to 147 keep the archives in bin/, later ones in a folder per processor.
-      const archive = [join(folder, "bin/swiftshader.tar.br"), join(folder, "bin", process.arch, "swiftshader.tar.br")].find((path) => existsSync(path));
-      if (archive) return archive;
+      // The package exports its code only: the archive is in a folder above that.
+      for (let folder = dirname(createRequire(from).resolve(PACKAGE)); folder !== dirname(folder); folder = dirname(folder)) {
+        const archive = ARCHIVES.map((path) => join(folder, path)).find((path) => existsSync(path));
+        if (archive) return archive;
+      }
     } catch {
       // Not installed there.
     }

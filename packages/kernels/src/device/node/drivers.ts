@@ -12,6 +12,11 @@ export interface Driver {
   readonly icdPath?: string;
 }
 
+/** What could not be tried, for people. */
+export interface Missing {
+  readonly missing: string;
+}
+
 const LOADER = "libvulkan.so.1";
 const SWIFTSHADER_ICD = "vk_swiftshader_icd.json";
 /** Keeps a library in the process after Node has found that it is no addon. */
@@ -22,9 +27,9 @@ const RTLD_NODELETE = 0x1000;
  * Chromium's SwiftShader, the SwiftShader inside the npm package `@sparticuz/chromium`. A VK_DRIVER_FILES that the user has
  * set is the only one. `missing` entries say what could not be tried.
  *
- * @param name the user's wish: spares the search from drivers that it rules out
+ * @param wish the user's: spares the search from drivers that it rules out
  */
-export async function* drivers(name?: string): AsyncGenerator<Driver | { readonly missing: string }> {
+export async function* drivers(wish?: string): AsyncGenerator<Driver | Missing> {
   if (process.platform !== "linux") {
     yield { source: "the system's graphics drivers" };
     return;
@@ -40,9 +45,9 @@ export async function* drivers(name?: string): AsyncGenerator<Driver | { readonl
   const system = icdFiles();
   const lavapipe = system.filter((path) => /\/lvp_icd[^/]*\.json$/.test(path));
   // Without any driver in the usual places the loader would only print complaints.
-  if (hasLoader && system.length > 0 && name !== "lavapipe" && name !== "swiftshader") yield { source: "the system's Vulkan drivers" };
-  if (hasLoader && name !== "gpu" && name !== "swiftshader") for (const icdPath of lavapipe) yield { source: icdPath, icdPath };
-  if (name === "gpu" || name === "lavapipe") return;
+  if (hasLoader && system.length > 0 && wish !== "lavapipe" && wish !== "swiftshader") yield { source: "the system's Vulkan drivers" };
+  if (hasLoader && wish !== "gpu" && wish !== "swiftshader") for (const icdPath of lavapipe) yield { source: icdPath, icdPath };
+  if (wish === "gpu" || wish === "lavapipe") return;
   if (hasLoader) for (const icdPath of browsers.map((folder) => join(folder, SWIFTSHADER_ICD)).filter(existsSync)) yield { source: icdPath, icdPath };
   const bundled = await bundledSwiftShader();
   if ("missing" in bundled) yield bundled;

@@ -1,0 +1,72 @@
+import { HeddleError } from "../errors.ts";
+import { adaptersOf, instances } from "./adapter.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { adapterName, profileOf } from "./classify.ts";
+import { openAdapter } from "./gpu.ts";
+import type { AdapterProfile } from "./profile.ts";
+
+/** An adapter that can be opened, for people and for bug reports. */
+export interface DeviceListing {
+  /** What HEDDLE_ADAPTER matches. */
+  readonly name: string;
+  readonly profile: AdapterProfile;
+  /** `navigator.gpu`, `the system's Vulkan drivers`, or the path of its driver. */
+  readonly source: string;
+  /** Measured f32 multiply-adds, in GFLOP/s; null where `ceiling` was false or the adapter failed. */
+  readonly ceilingGflops: number | null;
+  /** Why the adapter could not be opened or measured. */
+  readonly problem?: string;
+}
+
+export interface DeviceList {
+  /** Best first: the first one without a problem is what `openDevice` takes. */
+  readonly devices: readonly DeviceListing[];
+  /** Drivers that could not be tried, and why. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Every adapter that can be found here, each once. Never throws NO_ADAPTER: an empty list says it.
+ *
+ * @param options.ceiling measure each adapter's speed, up to a second each; default true
+ */
+export async function listDevices({ ceiling = true, signal }: { ceiling?: boolean; signal?: AbortSignal } = {}): Promise<DeviceList> {
+  const devices = new Map<string, DeviceListing>();
+  const missing: string[] = [];
+  try {
+    for await (const instance of instances(undefined)) {
+      if ("missing" in instance) {
+        missing.push(instance.missing);
+        continue;
+      }
+      try {
+        for await (const adapter of adaptersOf(instance)) {
+          signal?.throwIfAborted();
+          const name = adapterName(adapter.info);
+          if (!devices.has(name)) devices.set(name, await describe(name, adapter, instance.source, ceiling));
+        }
+      } finally {
+        instance.release();
+      }
+    }
+  } catch (error) {
+    if (!HeddleError.isInstance(error) || error.code !== "NO_ADAPTER") throw error;
+    missing.push(error.message);
+  }
+  return { devices: [...devices.values()], missing };
+}
+
+async function describe(name: string, adapter: GPUAdapter, source: string, ceiling: boolean): Promise<DeviceListing> {
+  const listing = { name, source, profile: profileOf(adapter, adapter.info), ceilingGflops: null };
+  if (!ceiling) return listing;
+  try {
+    const gpu = await openAdapter(adapter, source, () => {});
+    try {
+      return { ...listing, profile: gpu.profile, ceilingGflops: await measureCeiling(gpu) };
+    } finally {
+      gpu.dispose();
+    }
+  } catch (error) {
+    return { ...listing, problem: (error as Error).message };
+  }
+}
