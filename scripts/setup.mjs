@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,12 +16,11 @@ function requireNode() {
 /** npm and pnpm keep caches in the home folder; where that cannot be written, a temporary one serves. */
 function homeForCaches() {
   try {
-    mkdirSync(homedir(), { recursive: true });
     accessSync(homedir(), constants.W_OK);
     return {};
   } catch {
     const home = mkdtempSync(join(tmpdir(), "heddle-home-"));
-    return { HOME: home, USERPROFILE: home, npm_config_cache: join(home, ".npm"), XDG_DATA_HOME: "", XDG_CACHE_HOME: "", XDG_STATE_HOME: "", XDG_CONFIG_HOME: "" };
+    return { HOME: home, USERPROFILE: home, npm_config_cache: join(home, ".npm") };
   }
 }
 

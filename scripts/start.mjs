@@ -15,6 +15,7 @@ await main(async () => {
     return run(process.execPath, [join(root, "packages/cli/bin/heddle.js"), "demo", ...args]);
   }
   const entry = fromSource[program];
-  if (!entry || !existsSync(join(root, entry))) throw new Error(`there is no program "${program}"; there are demo, ${Object.keys(fromSource).join(", ")}.`);
+  if (!entry) throw new Error(`there is no program "${program}"; there are demo, ${Object.keys(fromSource).join(", ")}.`);
+  if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing from this checkout; restore it with \`git checkout ${entry}\`.`);
   return run(process.execPath, ["--conditions=@heddle/source", "--import", "tsx", join(root, entry), ...args]);
 });

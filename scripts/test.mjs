@@ -22,7 +22,7 @@ async function step(name, body) {
   if (!ok) failedSteps.push(name);
 }
 
-const turbo = (task, ...args) => ["run", task, "--ui=stream", "--log-prefix=none", "--concurrency=1", "--continue=always", ...args];
+const turbo = (task, ...args) => ["run", task, "--ui=stream", "--log-prefix=none", "--continue=always", ...args];
 
 /** Packs each package as it would be published and lets publint and attw judge the archive. */
 async function checkPublishedPackages(scratch) {
@@ -53,17 +53,19 @@ await main(async () => {
 
   await step("build", async () => (await build(["*"]), 0));
   await step("lint (oxlint)", () => runLocal("oxlint", ["--deny-warnings"]));
-  await step("types (tsc)", () => runLocal("turbo", turbo("typecheck", "--output-logs=errors-only")));
+  await step("types (tsc)", () => runLocal("turbo", turbo("typecheck", "--concurrency=2", "--output-logs=errors-only")));
   await step("types of scripts and configurations (tsc)", () => runLocal("tsc", ["--noEmit"]));
   await step("unused code and dependencies (knip)", () => runLocal("knip", []));
   await step("published packages (publint, attw)", () => checkPublishedPackages(scratch));
   await step("bundle sizes (size-limit)", () => runLocal("size-limit", []));
   await step("tests of the scripts and lint rules", () => runLocal("vitest", ["run", "--root", "scripts"], { env }));
-  await step("tests in Node", () => runLocal("turbo", turbo("test"), { env }));
+  // One at a time: the tests of all packages share one software adapter and two cores.
+  await step("tests in Node", () => runLocal("turbo", turbo("test", "--concurrency=1"), { env }));
 
   const chromium = findChromium();
   if (chromium) {
     await step(`tests in a browser (${chromium})`, () => runLocal("vitest", ["run", "--config", "vitest.browser.config.ts"], { env }));
+    await step("pages in a browser", () => runLocal("vitest", ["run", "--root", "apps/quickstart", "--config", "vitest.page.config.ts"], { env }));
   }
 
   const total = countTests(reports);
