@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdtempSync, readFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,13 +14,12 @@ function requireNode() {
 }
 
 /** npm and pnpm keep caches in the home folder; where that cannot be written, a temporary one serves. */
-function homeForCaches() {
+function temporaryHome() {
   try {
     accessSync(homedir(), constants.W_OK);
-    return {};
+    return undefined;
   } catch {
-    const home = mkdtempSync(join(tmpdir(), "heddle-home-"));
-    return { HOME: home, USERPROFILE: home, npm_config_cache: join(home, ".npm") };
+    return mkdtempSync(join(tmpdir(), "heddle-home-"));
   }
 }
 
@@ -30,7 +29,9 @@ export async function install() {
   if (isInstalled(root)) return;
   console.error("heddle: installing dependencies (once) …");
   const args = ["-y", manifest.packageManager, "install", "--frozen-lockfile", "--config.confirmModulesPurge=false"];
-  const code = await run("npx", args, { env: homeForCaches() });
+  const home = temporaryHome();
+  const code = await run("npx", args, { env: home ? { HOME: home, USERPROFILE: home, npm_config_cache: join(home, ".npm") } : {} });
+  if (home) rmSync(home, { recursive: true, force: true });
   if (code !== 0) {
     throw new Error("The installation failed (its messages are above). It needs the npm registry once; check the network or proxy, then run the same command again.");
   }
