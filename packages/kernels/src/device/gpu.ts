@@ -25,6 +25,9 @@ const RAISED_LIMITS = [
 /** No kernel binds more; some drivers pay for room that stays empty. */
 const MAX_STORAGE_BUFFERS = 16;
 
+/** Lines of Dawn's own stack, of no use to a reader. */
+const DAWN_STACK = /\n\s+at \S+ \([^)]*\)/g;
+
 /** What the error scopes catch, and the code it becomes. */
 const SCOPES: readonly (readonly [GPUErrorFilter, ErrorCode])[] = [
   ["validation", "GPU_VALIDATION"],
@@ -70,6 +73,8 @@ export class Gpu {
   private disposed = false;
   /** Errors that came after the call that caused them; thrown at the next use. */
   private readonly failures: HeddleError[] = [];
+  /** Settles when the GPU has judged every call of `withDeferredErrors`. */
+  private deferred: Promise<unknown> = Promise.resolve();
   private readonly onUncaptured = (event: GPUUncapturedErrorEvent): void => {
     event.preventDefault();
     this.failures.push(uncapturedError(event.error));
@@ -94,11 +99,13 @@ export class Gpu {
     return this.lost !== null;
   }
 
-  /** Throws DISPOSED, DEVICE_LOST, or the oldest error that an earlier call caused and nobody has seen yet. */
+  /** Throws DISPOSED, DEVICE_LOST, or the error that earlier calls caused and nobody has seen yet. */
   assertUsable(): void {
     if (this.disposed) throw new HeddleError("DISPOSED", "[device] was disposed; open another one with openDevice()");
     if (this.lost) throw lostError(this.lost);
-    const failure = this.failures.shift();
+    // A buffer that got no memory makes every command that touches it invalid: the first cause is the one to tell.
+    const failures = this.failures.splice(0);
+    const failure = failures.find(({ code }) => code === "OUT_OF_MEMORY") ?? failures[0];
     if (failure) throw failure;
   }
 
@@ -126,7 +133,8 @@ export class Gpu {
   /** As `withErrorScope` for calls whose result is wanted at once: errors go to the next `assertUsable`. */
   withDeferredErrors<T>(label: string, work: () => T): T {
     const { result, errors } = this.scoped(label, work);
-    void errors.then((failure) => failure && this.fail(failure));
+    const told = errors.then((failure) => failure && this.fail(failure));
+    this.deferred = Promise.all([this.deferred, told]);
     return result;
   }
 
@@ -134,6 +142,7 @@ export class Gpu {
   async guardLost<T>(promise: Promise<T>): Promise<T> {
     try {
       const value = await promise;
+      await this.deferred;
       // What was awaited may rest on a call that failed meanwhile.
       this.assertUsable();
       return value;
@@ -191,7 +200,7 @@ function gpuError(code: ErrorCode, label: string, message: string, cause?: unkno
     code === "OUT_OF_MEMORY"
       ? "Use a smaller batch or shorter sequences, dispose of what is no longer needed, or close other programs that use the GPU"
       : "This is a bug in a kernel or a limit that was not checked; please report it with this message and the adapter's name";
-  return new HeddleError(code, `[${label}] the GPU reports: ${message.trim()}. ${fix}`, { cause });
+  return new HeddleError(code, `[${label}] the GPU reports: ${message.replaceAll(DAWN_STACK, "").trim()}. ${fix}`, { cause });
 }
 
 function uncapturedError(error: GPUError): HeddleError {

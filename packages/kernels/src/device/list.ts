@@ -39,8 +39,10 @@ export async function listDevices({ ceiling = true, signal }: { ceiling?: boolea
         missing.push(instance.missing);
         continue;
       }
+      let adapters = 0;
       try {
         for await (const adapter of adaptersOf(instance)) {
+          adapters++;
           signal?.throwIfAborted();
           const name = adapterName(adapter.info);
           if (!devices.has(name)) devices.set(name, await describe(name, adapter, instance.source, ceiling));
@@ -48,6 +50,7 @@ export async function listDevices({ ceiling = true, signal }: { ceiling?: boolea
       } finally {
         instance.release();
       }
+      if (adapters === 0) missing.push(`${instance.source}: no adapter that WebGPU accepts`);
     }
   } catch (error) {
     if (!HeddleError.isInstance(error) || error.code !== "NO_ADAPTER") throw error;
