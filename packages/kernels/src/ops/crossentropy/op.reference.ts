@@ -15,7 +15,8 @@ export function referenceCrossEntropy([logits, labels, weight]: readonly NdArray
   labels!.data.forEach((label, row) => {
     const scores = logits!.data.subarray(row * classes, (row + 1) * classes);
     const targets = targetsOf(label, classes, weight, attributes);
-    const largest = scores.reduce((a, b) => Math.max(a, b));
+    let largest = -Infinity;
+    for (const score of scores) largest = Math.max(largest, score);
     let sum = 0;
     for (const score of scores) sum += Math.exp(score - largest);
     let loss = 0;

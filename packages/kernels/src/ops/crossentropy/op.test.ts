@@ -53,7 +53,7 @@ describe("crossEntropy", () => {
         it(`equals PyTorch's: ${reduction}, smoothing ${labelSmoothing}${weighted ? ", weighted" : ""}`, async () => {
           const options = { reduction, labelSmoothing };
           const fn = withOptions(options, weighted);
-          const inputs = weighted ? { logits, labels, weight } : { logits, labels };
+          const inputs = { logits, labels, ...(weighted && { weight }) };
           using compiled = compile(device, "cross-entropy", fn);
           const wanted = torchCrossEntropy(logits.data as Float32Array, labels.data, weighted ? weight.data : null, options);
           expectClose((await compiled.run(inputs))["loss"]!.data, wanted, 1e-6, "loss");

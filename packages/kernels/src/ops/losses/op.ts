@@ -46,10 +46,10 @@ export interface BceWithLogitsOptions extends LossOptions {
  */
 export function bceWithLogits(logits: TensorLike, targets: TensorLike, { posWeight, reduction = "mean" }: BceWithLogitsOptions = {}): Tensor {
   const [x, y] = sameShapes("bceWithLogits", logits, targets);
-  const hits = mul(y, softplus(neg(x)));
-  const losses = add(posWeight === undefined ? hits : mul(posWeight, hits), mul(sub(1, y), softplus(x)));
+  const emphasis = asTensor(posWeight ?? 1);
+  const losses = add(mul(emphasis, mul(y, softplus(neg(x)))), mul(sub(1, y), softplus(x)));
   if (!sameShape(losses.shape, x.shape)) {
-    throw new HeddleError("SHAPE_MISMATCH", `[bceWithLogits] posWeight ${formatShape(asTensor(posWeight).shape)} does not broadcast to the logits ${formatShape(x.shape)}; give one number for each label`);
+    throw new HeddleError("SHAPE_MISMATCH", `[bceWithLogits] posWeight ${formatShape(emphasis.shape)} does not broadcast to the logits ${formatShape(x.shape)}; give one number for each label`);
   }
   return reduceLoss(losses, reduction, "bceWithLogits");
 }

@@ -6,7 +6,8 @@ export function referenceSoftmax([x]: readonly NdArray[], { log }: SoftmaxAttrib
   const y = context.zeros("f32", x!.shape);
   for (let begin = 0; begin < x!.data.length; begin += classes) {
     const scores = x!.data.subarray(begin, begin + classes);
-    const largest = scores.reduce((a, b) => Math.max(a, b));
+    let largest = -Infinity;
+    for (const score of scores) largest = Math.max(largest, score);
     let sum = 0;
     for (const score of scores) sum += Math.exp(score - largest);
     scores.forEach((score, c) => (y.data[begin + c] = log ? score - largest - Math.log(sum) : Math.exp(score - largest) / sum));
