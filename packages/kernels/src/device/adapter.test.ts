@@ -30,9 +30,22 @@ describe("acquireGpu in Node", () => {
     expect(process.env["VK_DRIVER_FILES"]).toBe("/nowhere/icd.json");
   });
 
-  it("names the fix for this system", async () => {
+  it.runIf(process.platform === "linux")("names the fix for this system", async () => {
     vi.stubEnv("VK_DRIVER_FILES", "/nowhere/icd.json");
-    if (process.platform === "linux") expect((await refusal()).message).toMatch(/npm i -D @sparticuz\/chromium.*HEDDLE_DEVICE=reference/);
+    expect((await refusal()).message).toMatch(/npm i -D @sparticuz\/chromium.*HEDDLE_DEVICE=reference/);
+  });
+
+  it("hands toggles to Dawn, from the option or the environment", async () => {
+    const features = async (dawnToggles?: string[]) => {
+      const { adapter, release } = await acquireGpu({ dawnToggles });
+      release();
+      return adapter.features.size;
+    };
+    const normal = await features([]);
+    expect(await features(["allow_unsafe_apis"])).toBeGreaterThan(normal);
+    vi.stubEnv("HEDDLE_DAWN_TOGGLES", "allow_unsafe_apis, -timestamp_quantization");
+    expect(await features()).toBeGreaterThan(normal);
+    expect(await features(["-allow_unsafe_apis"])).toBe(normal);
   });
 
   it("gives two adapters at once what each asked for", async () => {
