@@ -1,1 +1,14 @@
-export {};
+export { defaultTrainingArguments, resolveTrainingArguments, type IntervalStrategy, type TrainingArguments } from "./arguments.ts";
+export { learningRateAt, type ScheduleOptions, type SchedulerType } from "./schedule.ts";
+export { datasetFingerprint, IGNORE_INDEX, type EncodedDataset, type EncodedRow } from "./data/dataset.ts";
+export { collate, type Batch, type CollateOptions, type TokenDropout } from "./data/collate.ts";
+export { collatorFor, type BatchContext, type DataCollator } from "./data/batches.ts";
+export { epochOrder, type EpochOrderOptions } from "./data/order.ts";
+export { problemOf, type Problem } from "./problem.ts";
+export { taskLoss, type Labels, type TaskLossOptions } from "./losses.ts";
+export { decayExceptBiasAndNorm, TrainStep, type DecayParameters, type StepReport, type StepRun, type TrainStepOptions } from "./train-step.ts";
+export { classificationMetrics, confusionMatrix, multiLabelMetrics, type ClassificationMetrics, type ClassScores } from "./metrics/classification.ts";
+export { defaultMetrics, type ComputeMetrics, type EvaluationPredictions, type Metrics } from "./metrics/evaluation.ts";
+export type { RowPrediction } from "./evaluate.ts";
+export type * from "./events.ts";
+export { Trainer, type Predictions, type TrainerOptions, type TrainOptions } from "./trainer.ts";

@@ -1,0 +1,62 @@
+import { add, bceWithLogits, cast, crossEntropy, div, HeddleError, less, max, maximum, mean, mseLoss, mul, sum, where, type Tensor, type TensorLike } from "@heddle/kernels";
+import type { ModelOutputs } from "@heddle/transformer";
+import { IGNORE_INDEX } from "./data/dataset.ts";
+import type { Problem } from "./problem.ts";
+
+export interface TaskLossOptions {
+  /** Probability mass spread over all classes; for losses over classes. */
+  labelSmoothingFactor?: number;
+  /** f32 [labels], how much each class counts; for single-label and token classification. */
+  classWeights?: TensorLike;
+}
+
+/** Labels as `collate` names them, inside a trace. */
+export interface Labels {
+  readonly labels?: Tensor;
+  readonly startPositions?: Tensor;
+  readonly endPositions?: Tensor;
+}
+
+/**
+ * The loss that transformers computes inside the model of this problem: a scalar, the mean over what is not padding.
+ *
+ * @param attentionMask [batch, length]; rows without a single token count for nothing
+ * @throws INPUT_MISSING where the labels or logits that the problem needs are absent
+ */
+export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor, { labelSmoothingFactor = 0, classWeights }: TaskLossOptions = {}): Tensor {
+  const options = { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor, ...(classWeights !== undefined && { weight: classWeights }) };
+  switch (problem) {
+    case "single-label":
+    case "token-classification":
+    case "masked-lm":
+      return crossEntropy(given(outputs.logits, "logits"), given(labels.labels, "labels"), options);
+    case "regression":
+      return meanOverRows(mseLoss(given(outputs.logits, "logits"), given(labels.labels, "labels"), { reduction: "none" }), attentionMask);
+    case "multi-label":
+      return meanOverRows(bceWithLogits(given(outputs.logits, "logits"), given(labels.labels, "labels"), { reduction: "none" }), attentionMask);
+    case "question-answering": {
+      const position = (positions: Tensor, logits: Tensor) => crossEntropy(logits, ignoreFrom(positions, attentionMask.shape[1]!), options);
+      const start = position(given(labels.startPositions, "startPositions"), given(outputs.startLogits, "startLogits"));
+      const end = position(given(labels.endPositions, "endPositions"), given(outputs.endLogits, "endLogits"));
+      return mul(add(start, end), 0.5);
+    }
+  }
+}
+
+/** Mean over the rows that have tokens. losses [batch, labels] → scalar. */
+function meanOverRows(losses: Tensor, attentionMask: Tensor): Tensor {
+  const isRow = max(cast(attentionMask, "f32"), { axes: [1] }); // [batch]
+  const perRow = mean(losses, { axes: [1] });
+  return div(sum(mul(perRow, isRow)), maximum(sum(isRow), 1));
+}
+
+/** Answers cut off by truncation have no position: they are ignored, as transformers does. positions i32 [batch] → same. */
+function ignoreFrom(positions: Tensor, length: number): Tensor {
+  const asFloats = cast(positions, "f32"); // positions are far below 2²⁴, so exact
+  return cast(where(less(asFloats, length), asFloats, IGNORE_INDEX), "i32");
+}
+
+function given(tensor: Tensor | undefined, name: string): Tensor {
+  if (!tensor) throw new HeddleError("INPUT_MISSING", `[taskLoss] ${name} are missing: give every row a label, and use a model with a head for the task`);
+  return tensor;
+}
