@@ -1,0 +1,59 @@
+import type { AdapterProfile } from "../../device/profile.ts";
+import type { MatmulShape } from "./op.ts";
+import type { RegisterTile } from "./register-tile.wgsl.ts";
+import { workgroupTileBytes, type WorkgroupTile } from "./workgroup-tile.wgsl.ts";
+
+export type MatmulDesign = { readonly kind: "naive" } | ({ readonly kind: "register" } & RegisterTile) | ({ readonly kind: "workgroup" } & WorkgroupTile);
+
+export interface MatmulChoice {
+  readonly design: MatmulDesign;
+  /** Parts of k, summed by a second pass in a fixed order. */
+  readonly splits: number;
+}
+
+type AdapterFacts = Pick<AdapterProfile, "kind" | "architecture" | "description" | "features" | "subgroupMinSize" | "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
+
+/** Results with fewer columns leave most lanes of a tile idle. */
+const MIN_TILED_COLUMNS = 8;
+/** Multiply-adds below which a tile is not worth its launch. */
+const MIN_TILED_WORK = 4096;
+/** No part of a split sum is shorter: the second pass has to pay. */
+const MIN_SPLIT = 64;
+
+/**
+ * The kernel design for one product on one adapter. A tuner may replace the answer: it changes no result beyond rounding.
+ */
+export function chooseMatmulKernel(adapter: AdapterFacts, shape: MatmulShape): MatmulChoice {
+  const design = chooseDesign(adapter, shape);
+  return { design, splits: chooseSplits(adapter, shape, design) };
+}
+
+function chooseDesign(adapter: AdapterFacts, { m, n, k }: MatmulShape): MatmulDesign {
+  const software = adapter.kind === "software";
+  if (n < MIN_TILED_COLUMNS || m * n * k < MIN_TILED_WORK) return { kind: "naive" };
+  const quad = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
+  if (software) {
+    const swiftShader = /swiftshader/i.test(`${adapter.architecture} ${adapter.description}`);
+    // One tile whatever the size: each text costs a CPU driver a second to compile.
+    return { kind: "register", rows: swiftShader || !quad ? 8 : 16, columns: 8, lanes: [8, 1], share: quad ? "quad" : "none" };
+  }
+  const large: WorkgroupTile = { rows: 8, columns: 8, lanes: [16, 16], depth: 16 };
+  const medium: WorkgroupTile = { rows: 4, columns: 4, lanes: [16, 16], depth: 16 };
+  const small: WorkgroupTile = { rows: 4, columns: 4, lanes: [8, 8], depth: 16 };
+  const order = adapter.kind === "discrete" && m >= 512 && n >= 512 ? [large, medium, small] : m >= 128 && n >= 128 ? [medium, small] : [small];
+  const fits = order.find((tile) => workgroupTileBytes(tile) <= adapter.maxComputeWorkgroupStorageSize && tile.lanes[0] * tile.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
+  return fits ? { kind: "workgroup", ...fits } : { kind: "register", rows: 4, columns: 4, lanes: [8, 8], share: "none" };
+}
+
+/** Rows and columns of y that one workgroup finishes. */
+export function tileExtent(design: Exclude<MatmulDesign, { kind: "naive" }>): [number, number] {
+  return [design.rows * design.lanes[1], design.columns * design.lanes[0]];
+}
+
+/** Splits a long k until the adapter has enough workgroups to be busy. */
+function chooseSplits(adapter: AdapterFacts, { m, n, k, batches }: MatmulShape, design: MatmulDesign): number {
+  const wanted = adapter.kind === "software" ? 16 : adapter.kind === "discrete" ? 256 : 64;
+  const [rows, columns] = design.kind === "naive" ? [1, 32] : tileExtent(design);
+  const groups = batches * Math.ceil(m / rows) * Math.ceil(n / columns);
+  return Math.max(1, Math.min(Math.ceil(wanted / Math.max(1, groups)), Math.floor(k / MIN_SPLIT), 64));
+}

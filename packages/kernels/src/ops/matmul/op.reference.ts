@@ -1,0 +1,36 @@
+import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
+import { activationFunctions } from "../activation/functions.ts";
+import type { MatmulActivation, MatmulAttributes } from "./op.ts";
+
+export function referenceActivation(activation: MatmulActivation, x: number): number {
+  if (activation === "identity") return x;
+  return activation === "tanh" ? Math.tanh(x) : activationFunctions[activation].reference(x);
+}
+
+export function referenceMatmul([a, b, bias]: readonly NdArray[], { transposeA, transposeB, activation }: MatmulAttributes, context: ReferenceContext): NdArray[] {
+  const [aRows, aColumns] = a!.shape.slice(-2) as [number, number];
+  const [bRows, bColumns] = b!.shape.slice(-2) as [number, number];
+  const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
+  const n = transposeB ? bRows : bColumns;
+  const [leadA, leadB] = [a!.shape.slice(0, -2), b!.shape.slice(0, -2)];
+  const size = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
+  const lead = size(leadA) === size(leadB) ? (leadA.length >= leadB.length ? leadA : leadB) : size(leadB) === 1 ? leadA : leadB;
+  const y = context.zeros("f32", [...lead, m, n]);
+  const before = context.zeros("f32", [...lead, m, n]);
+  for (let batch = 0; batch < size(lead); batch++) {
+    const aStart = size(leadA) === 1 ? 0 : batch * m * k;
+    const bStart = size(leadB) === 1 ? 0 : batch * k * n;
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = bias ? bias.data[j]! : 0;
+        for (let l = 0; l < k; l++) {
+          total += a!.data[aStart + (transposeA ? l * m + i : i * k + l)]! * b!.data[bStart + (transposeB ? j * k + l : l * n + j)]!;
+        }
+        const at = (batch * m + i) * n + j;
+        before.data[at] = total;
+        y.data[at] = referenceActivation(activation, total);
+      }
+    }
+  }
+  return activation === "identity" ? [y] : [y, before];
+}

@@ -1,0 +1,134 @@
+import { HeddleError } from "../../errors.ts";
+import type { Op } from "../../program/op.ts";
+import type { Tensor } from "../../program/tensor.ts";
+import { asTensor, emit, type TensorLike } from "../../program/trace.ts";
+import { formatShape, sizeOf, type Shape, type TensorType } from "../../program/types.ts";
+import { activationDerivative, activationKind, type ActivationName } from "../activation/op.ts";
+import type { ActivationKind } from "../activation/functions.ts";
+import { mul, sub } from "../elementwise/arithmetic.ts";
+import { sum } from "../reduce/op.ts";
+import { sumTo } from "../elementwise/define.ts";
+import { reshape } from "../reshape/op.ts";
+import { referenceMatmul } from "./op.reference.ts";
+import { lowerMatmul } from "./op.wgsl.ts";
+
+export type MatmulActivation = ActivationKind | "tanh" | "identity";
+
+export interface MatmulAttributes {
+  transposeA: boolean;
+  transposeB: boolean;
+  /** True: input 2 is a bias [N]. */
+  bias: boolean;
+  activation: MatmulActivation;
+}
+
+/** A product as kernels see it: `batches` matrices [m, k] · [k, n], where an operand with one matrix serves all of them. */
+export interface MatmulShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batches: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly sharesA: boolean;
+  readonly sharesB: boolean;
+}
+
+/** Reads sizes off the operands. Leading axes of `a` join its rows where `b` is one matrix and `a` lies row by row. */
+export function matmulShape(a: Shape, b: Shape, { transposeA, transposeB }: Pick<MatmulAttributes, "transposeA" | "transposeB">): MatmulShape {
+  const [rows, columns] = [a.at(-2)!, a.at(-1)!];
+  const m = transposeA ? columns : rows;
+  const k = transposeA ? rows : columns;
+  const n = transposeB ? b.at(-2)! : b.at(-1)!;
+  const leadA = sizeOf(a.slice(0, -2));
+  const leadB = sizeOf(b.slice(0, -2));
+  if (leadB === 1 && !transposeA) return { m: m * leadA, n, k, batches: 1, transposeA, transposeB, sharesA: false, sharesB: false };
+  const batches = leadA === 1 ? leadB : leadA;
+  return { m, n, k, batches, transposeA, transposeB, sharesA: leadA === 1, sharesB: leadB === 1 };
+}
+
+export const matmulOp: Op<MatmulAttributes> = {
+  name: "matmul",
+  infer([a, b, bias], { transposeA, transposeB, activation }) {
+    const shape = resultShape(a!, b!, transposeA, transposeB);
+    if (bias && (bias.dtype !== "f32" || bias.shape.length !== 1 || bias.shape[0] !== shape.at(-1))) {
+      throw new HeddleError("SHAPE_MISMATCH", `[matmul] the bias must be f32 [${shape.at(-1)}], one number a column of the result; got ${bias.dtype} ${formatShape(bias.shape)}`);
+    }
+    const y: TensorType = { dtype: "f32", shape };
+    return activation === "identity" ? [y] : [y, y];
+  },
+  vjp({ inputs: [a, b], outputs: [y, preActivation], gradients: [gradient, gradientBefore], attributes }) {
+    if (gradientBefore) throw new HeddleError("NOT_DIFFERENTIABLE", "[matmul] the pre-activation is for the gradient alone; multiply without an activation where a loss needs it");
+    const { transposeA, transposeB, activation, bias } = attributes;
+    const g = activation === "identity" ? gradient! : mul(gradient!, activation === "tanh" ? sub(1, mul(y!, y!)) : activationDerivative(activation, preActivation!));
+    const gradients = [gradientOfA(g, b!, a!.shape, transposeA, transposeB), gradientOfB(g, a!, b!.shape, transposeA, transposeB)];
+    return bias ? [...gradients, sum(reshape(g, [-1, g.shape.at(-1)!]), { axes: [0] })] : gradients;
+  },
+  reference: referenceMatmul,
+  optionalOutputs: 1,
+  lower: lowerMatmul,
+};
+
+function resultShape(a: TensorType, b: TensorType, transposeA: boolean, transposeB: boolean): number[] {
+  const spelled = `a ${formatShape(a.shape)}${transposeA ? "ᵀ" : ""} · b ${formatShape(b.shape)}${transposeB ? "ᵀ" : ""}`;
+  if (a.dtype !== "f32" || b.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[matmul] wants f32 operands, got ${a.dtype} and ${b.dtype}; convert with cast()`);
+  if (a.shape.length < 2 || b.shape.length < 2) throw new HeddleError("SHAPE_MISMATCH", `[matmul] ${spelled}: both operands need two axes or more; add one of extent 1 with reshape()`);
+  const m = transposeA ? a.shape.at(-1)! : a.shape.at(-2)!;
+  const k = transposeA ? a.shape.at(-2)! : a.shape.at(-1)!;
+  const kOfB = transposeB ? b.shape.at(-1)! : b.shape.at(-2)!;
+  const n = transposeB ? b.shape.at(-2)! : b.shape.at(-1)!;
+  if (k !== kOfB) throw new HeddleError("SHAPE_MISMATCH", `[matmul] ${spelled}: inner sizes ${k} and ${kOfB} differ`);
+  const leadA = a.shape.slice(0, -2);
+  const leadB = b.shape.slice(0, -2);
+  const same = leadA.join() === leadB.join();
+  if (!same && sizeOf(leadA) !== 1 && sizeOf(leadB) !== 1) {
+    throw new HeddleError("SHAPE_MISMATCH", `[matmul] ${spelled}: leading axes ${formatShape(leadA)} and ${formatShape(leadB)} must be equal, or one operand a single matrix; repeat it with broadcastTo()`);
+  }
+  // Of two operands with one matrix each, the longer rank shows.
+  const lead = same || sizeOf(leadB) === 1 ? (sizeOf(leadA) === 1 && leadB.length > leadA.length ? leadB : leadA) : leadB;
+  return [...lead, m, n];
+}
+
+/** dA = dY·Bᵀ, stored as A is: its transpose B·dYᵀ where A came transposed. */
+function gradientOfA(g: Tensor, b: Tensor, shape: Shape, transposeA: boolean, transposeB: boolean): Tensor {
+  const full = transposeA ? matmul(b, g, { transposeA: transposeB, transposeB: true }) : matmul(g, b, { transposeB: !transposeB });
+  return shapedLike(full, shape);
+}
+
+/** dB = Aᵀ·dY; where B is one matrix, all leading axes of A and dY are rows of one long product. */
+function gradientOfB(g: Tensor, a: Tensor, shape: Shape, transposeA: boolean, transposeB: boolean): Tensor {
+  const folds = sizeOf(shape.slice(0, -2)) === 1 && !transposeA;
+  const rows = (x: Tensor) => (folds ? reshape(x, [-1, x.shape.at(-1)!]) : x);
+  const [ga, aa] = [rows(g), rows(a)];
+  const full = transposeB ? matmul(ga, aa, { transposeA: true, transposeB: transposeA }) : matmul(aa, ga, { transposeA: !transposeA });
+  return shapedLike(full, shape);
+}
+
+/** Sums over batches where `shape` has one matrix. */
+function shapedLike(full: Tensor, shape: Shape): Tensor {
+  return full.size === sizeOf(shape) ? reshape(full, shape) : reshape(sumTo(reshape(full, [-1, ...full.shape.slice(-2)]), [1, ...full.shape.slice(-2)]), shape);
+}
+
+export interface MatmulOptions {
+  /** `a` is stored [..., K, M]. */
+  transposeA?: boolean;
+  /** `b` is stored [..., N, K], as a linear layer's weight in PyTorch is. */
+  transposeB?: boolean;
+  /** [N], added to every row. */
+  bias?: TensorLike;
+  /** Applied last, inside the same kernel; a name as in a Hugging Face config. */
+  activation?: ActivationName;
+}
+
+/**
+ * activation(a · b + bias). With gradients wanted, the kernel also keeps what went into the activation; without, it does not.
+ *
+ * @param a f32 [..., M, K]
+ * @param b f32 [K, N], or [..., K, N] with the leading axes of `a`; either may be one matrix that serves all batches
+ * @returns f32 [..., M, N]
+ * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
+ */
+export function matmul(a: TensorLike, b: TensorLike, { transposeA = false, transposeB = false, bias, activation = "linear" }: MatmulOptions = {}): Tensor {
+  const inputs = [asTensor(a), asTensor(b), ...(bias === undefined ? [] : [bias])];
+  return emit(matmulOp, inputs, { transposeA, transposeB, bias: bias !== undefined, activation: activationKind(activation) })[0]!;
+}
