@@ -1,6 +1,7 @@
-import { BertNormalizer, BertPreTokenizer, ByteLevelPreTokenizer, SequenceNormalizer, SequencePreTokenizer, Tokenizer as LibraryTokenizer, type Normalizer, type PreTokenizer } from "@huggingface/tokenizers";
+import { BertNormalizer, BertPreTokenizer, BPE, ByteLevelPreTokenizer, SequenceNormalizer, SequencePreTokenizer, Tokenizer as LibraryTokenizer, type Normalizer, type PreTokenizer } from "@huggingface/tokenizers";
 import { HeddleError } from "@heddle/kernels";
 import { ExactBertNormalizer, ExactBertPreTokenizer } from "./bert-text.ts";
+import { speedUpLongWords } from "./long-words.ts";
 
 /** GPT-2's split with Unicode's white space; JavaScript's `\s` has U+FEFF and lacks U+0085. */
 const BYTE_LEVEL_WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
@@ -18,6 +19,7 @@ export function createLibraryTokenizer(tokenizerJson: object, tokenizerConfig: o
   }
   tokenizer.normalizer = exactNormalizer(tokenizer.normalizer);
   tokenizer.pre_tokenizer = exactPreTokenizer(tokenizer.pre_tokenizer);
+  if (tokenizer.model instanceof BPE) speedUpLongWords(tokenizer.model);
   return tokenizer;
 }
 

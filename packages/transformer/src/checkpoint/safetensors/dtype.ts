@@ -78,7 +78,7 @@ export function decodeFloats(dtype: SafetensorsDtype, bytes: Uint8Array, target:
     default:
       throw new HeddleError(
         "DTYPE_MISMATCH",
-        `[safetensors] wanted a floating-point tensor, the file has ${dtype}: read it with readInts() instead`,
+        `[safetensors] wanted a floating-point tensor, the file has ${dtype}: use decodeInts`,
       );
   }
 }
@@ -128,7 +128,7 @@ function integerReader(dtype: SafetensorsDtype, view: DataView): (at: number) =>
     default:
       throw new HeddleError(
         "DTYPE_MISMATCH",
-        `[safetensors] wanted an integer tensor, the file has ${dtype}: read it with readFloats() instead`,
+        `[safetensors] wanted an integer tensor, the file has ${dtype}: use decodeFloats`,
       );
   }
 }

@@ -1,4 +1,4 @@
-import { Heap } from "./heap.ts";
+import { Heap } from "../heap.ts";
 
 /** Words as sequences of symbols, each an index into `vocabulary`. */
 export interface MergeProblem {

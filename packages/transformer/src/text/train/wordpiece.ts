@@ -9,7 +9,7 @@ import { addedTokens, ENCODER_SPECIAL_TOKENS, encoderTemplate, encoderTokenizerC
 export interface WordPieceTrainingOptions extends TokenizerTrainingOptions {
   /** Default true; also strips accents, as uncased BERT does. */
   readonly lowercase?: boolean;
-  /** Rarer characters become [UNK]. Default: as many as leave half of the vocabulary to longer pieces. */
+  /** Rarer characters become [UNK]. Default: half of the vocabulary's size. */
   readonly alphabetSize?: number;
 }
 
@@ -48,30 +48,45 @@ export async function trainWordPiece(texts: Iterable<string> | AsyncIterable<str
   });
 }
 
-/** Words as characters, all but the first with "##", over a vocabulary of the special tokens and those characters. */
+/**
+ * Words as characters, all but the first with "##". The vocabulary starts with the special tokens, then every
+ * character of the alphabet as the start of a word (it may be one in a text to come), then those seen inside words.
+ */
 function spell(counts: ReadonlyMap<string, number>, alphabetSize: number, vocabSize: number): { words: number[][]; wordCounts: number[]; vocabulary: string[] } {
-  const pieceCounts = new Map<string, number>();
-  const spelled = [...counts].map(([word, count]) => ({ pieces: [...word].map((character, i) => (i === 0 ? character : PREFIX + character)), count }));
-  const usable = spelled.filter(({ pieces }) => pieces.length <= MAX_CHARACTERS_PER_WORD);
-  for (const { pieces, count } of usable) {
-    for (const piece of pieces) pieceCounts.set(piece, (pieceCounts.get(piece) ?? 0) + count);
+  const characterCounts = new Map<string, number>();
+  const insideCounts = new Map<string, number>();
+  const increase = (map: Map<string, number>, key: string, count: number): unknown => map.set(key, (map.get(key) ?? 0) + count);
+  const usable = [...counts].map(([word, count]) => ({ characters: [...word], count })).filter(({ characters }) => characters.length <= MAX_CHARACTERS_PER_WORD);
+  for (const { characters, count } of usable) {
+    characters.forEach((character, i) => {
+      increase(characterCounts, character, count);
+      if (i > 0) increase(insideCounts, character, count);
+    });
   }
-  const kept = [...pieceCounts]
-    .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
-    .slice(0, Math.min(alphabetSize, vocabSize - ENCODER_SPECIAL_TOKENS.length))
-    .map(([piece]) => piece)
-    .sort((a, b) => Number(a.startsWith(PREFIX) && a.length > 2) - Number(b.startsWith(PREFIX) && b.length > 2) || (a < b ? -1 : 1));
-  const vocabulary = [...ENCODER_SPECIAL_TOKENS, ...kept];
+  const room = vocabSize - ENCODER_SPECIAL_TOKENS.length;
+  const alphabet = mostFrequent(characterCounts, Math.min(alphabetSize, room));
+  const kept = new Set(alphabet);
+  const inside = mostFrequent(new Map([...insideCounts].filter(([character]) => kept.has(character))), room - alphabet.length);
+  const vocabulary = [...ENCODER_SPECIAL_TOKENS, ...alphabet, ...inside.map((character) => PREFIX + character)];
   const symbolOf = new Map(vocabulary.map((piece, symbol) => [piece, symbol]));
   const words: number[][] = [];
   const wordCounts: number[] = [];
-  for (const { pieces, count } of usable) {
-    const symbols = pieces.map((piece) => symbolOf.get(piece));
+  for (const { characters, count } of usable) {
+    const symbols = characters.map((character, i) => symbolOf.get(i === 0 ? character : PREFIX + character));
     if (!symbols.every((symbol) => symbol !== undefined)) continue; // would be [UNK]
     words.push(symbols);
     wordCounts.push(count);
   }
   return { words, wordCounts, vocabulary };
+}
+
+/** The `limit` most frequent characters, in lexical order. */
+function mostFrequent(counts: ReadonlyMap<string, number>, limit: number): string[] {
+  return [...counts]
+    .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
+    .slice(0, limit)
+    .map(([character]) => character)
+    .sort();
 }
 
 function wordPieceJson(vocabulary: readonly string[], lowercase: boolean): Record<string, unknown> {

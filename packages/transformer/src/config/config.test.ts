@@ -1,0 +1,85 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { configToJson, createConfig, parseConfig, withLabels } from "./config.ts";
+
+const codeAndMessage = (json: string | object): string => {
+  try {
+    parseConfig(json);
+    return "accepted";
+  } catch (error) {
+    return `${(error as { code: string }).code} ${(error as Error).message}`;
+  }
+};
+const bert = (more: object): object => ({ model_type: "bert", ...more });
+
+describe("parseConfig", () => {
+  it("fills in transformers' defaults", () => {
+    expect(parseConfig({ model_type: "bert" })).toMatchObject({
+      vocabSize: 30522, hiddenSize: 768, numHiddenLayers: 12, numAttentionHeads: 12, intermediateSize: 3072, hiddenAct: "gelu", maxPositionEmbeddings: 512,
+      typeVocabSize: 2, layerNormEps: 1e-12, hiddenDropoutProb: 0.1, attentionProbsDropoutProb: 0.1, classifierDropout: undefined, padTokenId: 0,
+      initializerRange: 0.02, numLabels: 2, id2label: ["LABEL_0", "LABEL_1"], problemType: undefined,
+    });
+    expect(parseConfig('{"model_type":"distilbert"}')).toMatchObject({ hiddenSize: 768, numHiddenLayers: 6, intermediateSize: 3072, classifierDropout: 0.2, qaDropout: 0.1, typeVocabSize: 0, layerNormEps: 1e-12 });
+  });
+
+  it("reads the labels by id, whatever their order and whatever label2id says", () => {
+    const config = parseConfig(bert({ id2label: { 1: "good", 0: "bad" }, label2id: { LABEL_0: 0, LABEL_1: 1 } }));
+    expect(config.id2label).toEqual(["bad", "good"]);
+    expect(config.label2id.get("good")).toBe(1);
+  });
+
+  it.each([
+    ["{", "CONFIG_INVALID", "JSON"],
+    [[], "CONFIG_INVALID", "object"],
+    [{}, "CONFIG_INVALID", "model_type"],
+    [{ model_type: "mamba" }, "MODEL_TYPE_UNKNOWN", "bert, distilbert"],
+    [{ model_type: "constructor" }, "MODEL_TYPE_UNKNOWN", "constructor"],
+    [bert({ hidden_size: 10, num_attention_heads: 3 }), "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "distilbert", dim: 10, n_heads: 3 }, "CONFIG_INVALID", "dim 10"],
+    [bert({ hidden_size: "768" }), "CONFIG_INVALID", "hidden_size"],
+    [bert({ num_hidden_layers: 0 }), "CONFIG_INVALID", "num_hidden_layers"],
+    [bert({ hidden_act: "wiggle" }), "CONFIG_INVALID", "wiggle"],
+    [bert({ hidden_dropout_prob: 1.5 }), "CONFIG_INVALID", "hidden_dropout_prob"],
+    [bert({ id2label: { 0: "a", 2: "b" } }), "CONFIG_INVALID", "gap"],
+    [bert({ id2label: { 0: "a", 1: "a" } }), "CONFIG_INVALID", "twice"],
+    [bert({ id2label: { 0: "a" }, num_labels: 3 }), "CONFIG_INVALID", "num_labels"],
+    [bert({ pad_token_id: 40000 }), "CONFIG_INVALID", "pad_token_id"],
+    [bert({ position_embedding_type: "relative_key" }), "CONFIG_INVALID", "absolute"],
+    [bert({ is_decoder: true }), "CONFIG_INVALID", "encoder"],
+    [bert({ problem_type: "ranking" }), "CONFIG_INVALID", "problem_type"],
+  ])("%j → %s", (json, code, hint) => {
+    const answer = codeAndMessage(json);
+    expect(answer).toContain(code);
+    expect(answer).toContain(hint);
+  });
+});
+
+describe("configToJson", () => {
+  it("keeps unknown keys and spellings, and corrects what changed", () => {
+    const raw = bert({ hidden_act: "gelu_fast", my_key: { deep: [1] }, torch_dtype: "float16", num_labels: 2, transformers_version: "4.8.2" });
+    const json = configToJson(withLabels(parseConfig(raw), ["no", "yes", "maybe"]));
+    expect(json).toMatchObject({ hidden_act: "gelu_fast", my_key: { deep: [1] }, dtype: "float32", torch_dtype: "float32", transformers_version: "4.8.2", id2label: { 0: "no", 1: "yes", 2: "maybe" }, label2id: { no: 0, yes: 1, maybe: 2 } });
+    expect(json).not.toHaveProperty("num_labels");
+    const again = parseConfig(json);
+    expect(again).toMatchObject({ numLabels: 3, hiddenAct: "gelu_new" });
+  });
+
+  it("writes a configuration made from scratch", () => {
+    const config = createConfig({ modelType: "bert", hiddenSize: 128, numAttentionHeads: 2, numHiddenLayers: 2, vocabSize: 8000, labels: ["bad", "good"], architectures: ["BertForSequenceClassification"] });
+    expect(configToJson(config)).toMatchObject({ model_type: "bert", hidden_size: 128, vocab_size: 8000, intermediate_size: 3072, id2label: { 0: "bad", 1: "good" } });
+    expect(createConfig({ modelType: "distilbert", hiddenSize: 64, numAttentionHeads: 4 })).toMatchObject({ hiddenSize: 64, numHiddenLayers: 6 });
+    expect(() => createConfig({ modelType: "bert", hiddenSize: 10, numAttentionHeads: 3 })).toThrow("not divisible");
+  });
+
+  it("gives every golden configuration back unchanged", () => {
+    const cases = join(process.env["HEDDLE_SHARED"] ?? join(import.meta.dirname, "../../../../../shared"), "golden/cases");
+    if (!existsSync(cases)) return console.warn(`golden configurations NOT compared: ${cases} is absent`);
+    for (const name of readdirSync(cases).filter((name) => /^(bert|distilbert)-/.test(name))) {
+      const raw = JSON.parse(readFileSync(join(cases, name, "config.json"), "utf8")) as object;
+      const { torch_dtype: _added, ...json } = configToJson(parseConfig(raw));
+      expect(json, name).toMatchObject(raw);
+      expect(Object.keys(json).filter((key) => !(key in raw) && key !== "id2label" && key !== "label2id"), name).toEqual([]);
+    }
+  });
+});
