@@ -5,7 +5,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const sourceCondition = "@heddle/source";
 
 /** Node tests of one package. GPU tests share two cores and one adapter, so files run one after another. */
-export function nodeTests(name: string): ViteUserConfig {
+export function nodeTests(name: string, exclude: readonly string[] = []): ViteUserConfig {
   const reportFolder = process.env["HEDDLE_TEST_REPORTS"];
   return defineConfig({
     resolve: { conditions: [sourceCondition, "module", "node", "development|production"] },
@@ -14,7 +14,7 @@ export function nodeTests(name: string): ViteUserConfig {
       name,
       environment: "node",
       include: ["**/*.test.ts"],
-      exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts"],
+      exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts", ...exclude],
       pool: "forks",
       fileParallelism: false,
       maxWorkers: 1,
