@@ -5,6 +5,8 @@ export { HeddleError, type ErrorCode } from "./errors.ts";
 export type { Device, Executable, MemoryPlan, RunOptions, State } from "./device/device.ts";
 export type { AdapterProfile } from "./device/profile.ts";
 export { ReferenceDevice } from "./reference/device.ts";
+export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";
+export { WebGpuDevice } from "./webgpu/device.ts";
 
 // Programs: trace, differentiate, compile
 export { compile, hostTensor, scalar, type CompiledFunction, type RunInputs } from "./program/compile.ts";
@@ -21,3 +23,19 @@ export { cast, exp, log, sigmoid, sqrt, tanh } from "./ops/elementwise/unary.ts"
 export { max, mean, sum, type ReduceOptions } from "./ops/reduce/op.ts";
 export { reshape } from "./ops/reshape/op.ts";
 export { broadcastTo } from "./ops/broadcast/op.ts";
+export { concat } from "./ops/movement/concat.ts";
+export { pad, slice, type PadOptions, type SliceOptions } from "./ops/movement/slice.ts";
+export { transpose } from "./ops/movement/transpose.ts";
+export { activation, activationNames, gelu, geluQuick, geluTanh, relu, silu, softplus, type ActivationName } from "./ops/activation/op.ts";
+export { attention, type AttentionOptions } from "./ops/attention/op.ts";
+export { dropout } from "./ops/dropout/op.ts";
+export { embedding, scatterAdd } from "./ops/embedding/op.ts";
+export { layerNorm } from "./ops/layernorm/op.ts";
+export { matmul } from "./ops/matmul/op.ts";
+export { logSoftmax, softmax } from "./ops/softmax/op.ts";
+export { argmax, topK } from "./ops/topk/op.ts";
+export { crossEntropy, softCrossEntropy, type CrossEntropyOptions } from "./ops/crossentropy/op.ts";
+export { bceWithLogits, mseLoss, type BceWithLogitsOptions, type LossOptions } from "./ops/losses/op.ts";
+export { adamW, biasCorrections, type AdamWUpdate } from "./ops/optimizer/adamw.ts";
+export { clipScale, globalNorm } from "./ops/optimizer/global-norm.ts";
+export { sgd, type SgdUpdate } from "./ops/optimizer/sgd.ts";

@@ -23,7 +23,8 @@ export function fusedKernel(step: FusedStep): { kernel: Kernel; params: Record<s
   const wide = size % 4 === 0 ? step.inputs.map((input, i) => accessOf(input.shape, output.shape, i, 4)) : [null];
   const width = wide.every((access) => access !== null) ? 4 : 1;
   const accesses = (width === 4 ? wide : step.inputs.map((input, i) => accessOf(input.shape, output.shape, i, 1))) as Access[];
-  const spell = spelling(width);
+  const uniforms: Record<string, number> = {};
+  const spell = spelling(width, uniforms);
   const names = new Map<string, string>();
   const key = (tensor: Tensor) => `${tensor.node.id}.${tensor.outputIndex}`;
   const functions: Record<string, string> = {};
@@ -43,7 +44,7 @@ export function fusedKernel(step: FusedStep): { kernel: Kernel; params: Record<s
     names.set(`${node.id}.0`, `t${i}`);
   });
   lines.push(`y[index] = t${step.nodes.length - 1};`);
-  const params = Object.assign({}, ...accesses.map((access) => access.params)) as Record<string, number>;
+  const params = Object.assign({}, ...accesses.map((access) => access.params), uniforms) as Record<string, number>;
   const kernel = defineKernel({
     label: `fused/${step.nodes.map((node) => node.op.name).join(".").slice(0, 80)}/x${width}`,
     reads: Object.fromEntries(step.inputs.map((input, i) => [`x${i}`, `array<${typeName(input.dtype, accesses[i]!.width)}>`])),
@@ -100,7 +101,8 @@ function collapse(from: Shape, to: Shape): { extent: number; stride: number }[] 
   return axes;
 }
 
-function spelling(width: 1 | 4): ElementwiseWgsl {
+/** @param uniforms receives the parameters that expressions ask for */
+function spelling(width: 1 | 4, uniforms: Record<string, number>): ElementwiseWgsl {
   return {
     width,
     constant: (value) => (width === 1 ? `${Math.fround(value)}f` : `vec4f(${Math.fround(value)}f)`),
@@ -108,6 +110,11 @@ function spelling(width: 1 | 4): ElementwiseWgsl {
     float: typeName("f32", width),
     unsigned: typeName("u32", width),
     signed: typeName("i32", width),
+    uniform(value) {
+      const name = `u${Object.keys(uniforms).length}`;
+      uniforms[name] = value;
+      return `p.${name}`;
+    },
   };
 }
 

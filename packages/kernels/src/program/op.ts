@@ -38,6 +38,8 @@ export interface ElementwiseWgsl {
   readonly float: string;
   readonly unsigned: string;
   readonly signed: string;
+  /** A u32 that differs from use to use, such as a random stream: it goes into the kernel's parameters, so that the text stays the same. */
+  uniform(value: number): string;
 }
 
 export interface Elementwise<A> {

@@ -25,7 +25,7 @@ const dropoutOp: Op<DropoutAttributes> = {
   elementwise: {
     functions: ({ width }): Record<string, string> => (width === 4 ? { randomBits4: RANDOM_BITS4_WGSL } : { randomBits: RANDOM_BITS_WGSL }),
     wgsl([x, key], { probability, stream }, spell) {
-      const bits = `${spell.width === 4 ? "randomBits4" : "randomBits"}(${spell.index}, ${key}, ${stream}u)`;
+      const bits = `${spell.width === 4 ? "randomBits4" : "randomBits"}(${spell.index}, ${key}, ${spell.uniform(stream)})`;
       const threshold = `${spell.unsigned}(${dropThreshold(probability)}u)`;
       return `select(${spell.constant(0)}, ${x} * ${spell.constant(1 / (1 - probability))}, ${bits} >= ${threshold})`;
     },

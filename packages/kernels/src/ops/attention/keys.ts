@@ -1,0 +1,84 @@
+import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import { defineOp } from "../../program/op.ts";
+import type { Tensor } from "../../program/tensor.ts";
+import { emitOne } from "../../program/trace.ts";
+
+/**
+ * What attention needs to know about keys, in one u32 buffer, so that its kernels stay within 8 storage buffers: the
+ * dropout key, then for each batch [begin, end, flag of key 0, flag of key 1, …]. Keys outside [begin, end) are padding
+ * and cost nothing. Layers with the same mask share this node.
+ */
+export interface AttentionKeysAttributes {
+  batch: number;
+  keys: number;
+  /** Which inputs there are, in this order: the mask, the dropout key. */
+  mask: boolean;
+  dropout: boolean;
+}
+
+const WORKGROUP_SIZE = 8;
+const kernels = new Map<string, Kernel>();
+
+function keysKernel(mask: "f32" | "i32" | "u32" | null, dropout: boolean): Kernel {
+  const label = `attention/keys${mask ? `/mask-${mask}` : ""}${dropout ? "/dropout" : ""}`;
+  let kernel = kernels.get(label);
+  if (kernel) return kernel;
+  kernel = defineKernel({
+    label,
+    reads: { ...(mask && { mask: `array<${mask}>` }), ...(dropout && { key: "array<u32>" }) },
+    writes: { y: "array<u32>" },
+    params: { keys: "u32" },
+    workgroupSize: [WORKGROUP_SIZE],
+    linear: true,
+    body: `
+  let row = 1u + index * (p.keys + 2u);
+  var begin = p.keys;
+  var end = 0u;
+  for (var j = 0u; j < p.keys; j++) {
+    let attended = ${mask ? `mask[index * p.keys + j] != ${mask}(0)` : "true"};
+    y[row + 2u + j] = select(0u, 1u, attended);
+    if (attended) {
+      begin = min(begin, j);
+      end = j + 1u;
+    }
+  }
+  y[row] = begin;
+  y[row + 1u] = end;
+  if (index == 0u) { y[0] = ${dropout ? "key[0]" : "0u"}; }`,
+  });
+  kernels.set(label, kernel);
+  return kernel;
+}
+
+export const attentionKeysOp = defineOp<AttentionKeysAttributes>({
+  name: "attentionKeys",
+  infer: (_, { batch, keys }) => [{ dtype: "u32", shape: [1 + batch * (keys + 2)] }],
+  vjp: ({ inputs }) => inputs.map(() => null),
+  reference(inputs, { batch, keys, mask, dropout }, context) {
+    const y = context.zeros("u32", [1 + batch * (keys + 2)]);
+    y.data[0] = dropout ? inputs[mask ? 1 : 0]!.data[0]! : 0;
+    for (let b = 0; b < batch; b++) {
+      const row = 1 + b * (keys + 2);
+      const attended = Array.from({ length: keys }, (_, j) => !mask || inputs[0]!.data[b * keys + j] !== 0);
+      y.data[row] = attended.includes(true) ? attended.indexOf(true) : keys;
+      y.data[row + 1] = attended.lastIndexOf(true) + 1;
+      attended.forEach((flag, j) => (y.data[row + 2 + j] = flag ? 1 : 0));
+    }
+    return [y];
+  },
+  lower({ attributes: { batch, keys, mask, dropout }, inputs, outputs, dispatch }) {
+    dispatch({
+      kernel: keysKernel(mask ? inputs[0]!.type.dtype : null, dropout),
+      buffers: [...inputs, outputs[0]!],
+      params: { count: batch, keys },
+      workgroups: [Math.ceil(batch / WORKGROUP_SIZE), 1, 1],
+      flops: batch * keys,
+      bytes: 8 * batch * keys,
+    });
+  },
+});
+
+export function attentionKeys(batch: number, keys: number, mask: Tensor | undefined, dropoutKey: Tensor | undefined): Tensor {
+  const inputs = [mask, dropoutKey].filter((input) => input !== undefined);
+  return emitOne(attentionKeysOp, inputs, { batch, keys, mask: mask !== undefined, dropout: dropoutKey !== undefined });
+}

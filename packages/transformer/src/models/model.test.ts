@@ -1,0 +1,140 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
+import { afterAll, describe, expect, it } from "vitest";
+import { createConfig } from "../config/index.ts";
+import { architectureByName, architectureFor, type Head } from "./architectures.ts";
+import { createModel } from "./create.ts";
+import { loadModel } from "./load.ts";
+import type { Model } from "./model.ts";
+import { parametersOf } from "./parameters.ts";
+import { saveModel } from "./save.ts";
+
+const device = new ReferenceDevice();
+const folder = await mkdtemp(join(tmpdir(), "heddle-model-"));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const tiny = { vocabSize: 31, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, maxPositionEmbeddings: 16 };
+const bert = createConfig({ modelType: "bert", ...tiny, labels: ["bad", "good", "odd"] });
+const distilbert = createConfig({ modelType: "distilbert", ...tiny, labels: ["bad", "good"] });
+
+const ids = hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 0), [2, 4]);
+const attentionMask = hostTensor(Int32Array.of(1, 1, 1, 1, 1, 1, 1, 0), [2, 4]);
+
+async function outputsOf(model: Model) {
+  using forward = compile(model.device, "forward", (inputs) => {
+    const { logits, startLogits, lastHiddenState } = model.forward({ inputIds: inputs.inputIds!, attentionMask: inputs.attentionMask! });
+    return { hidden: lastHiddenState, ...(logits && { logits }), ...(startLogits && { logits: startLogits }) };
+  });
+  return forward.run({ inputIds: ids, attentionMask });
+}
+
+describe("parameters", () => {
+  it("have Hugging Face's names and shapes, found by tracing", () => {
+    const specs = new Map(parametersOf(architectureByName("BertForSequenceClassification"), bert).map((spec) => [spec.name, spec.shape]));
+    expect(specs.get("bert.embeddings.word_embeddings.weight")).toEqual([31, 8]);
+    expect(specs.get("bert.encoder.layer.1.intermediate.dense.weight")).toEqual([12, 8]);
+    expect(specs.get("classifier.bias")).toEqual([3]);
+    expect(specs.size).toBe(5 + 2 * 16 + 4);
+  });
+
+  it("of a tied decoder are the embedding's", () => {
+    const names = parametersOf(architectureByName("BertForMaskedLM"), bert).map((spec) => spec.name);
+    expect(names).not.toContain("cls.predictions.decoder.weight");
+    expect(names).toContain("cls.predictions.bias");
+  });
+});
+
+describe("a model", () => {
+  const heads: ["bert" | "distilbert", Head][] = [
+    ["bert", "none"],
+    ["bert", "sequence-classification"],
+    ["bert", "token-classification"],
+    ["bert", "question-answering"],
+    ["bert", "masked-lm"],
+    ["distilbert", "none"],
+    ["distilbert", "sequence-classification"],
+  ];
+  it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
+    using model = createModel(device, architectureFor(family, head), family === "bert" ? bert : distilbert, 1);
+    const path = join(folder, `${family}-${head}`);
+    await saveModel(model, path);
+    const { model: loaded, missing, unexpected } = await loadModel(device, path);
+    using _ = loaded;
+    expect([missing, unexpected]).toEqual([[], []]);
+    expect(loaded.architecture.name).toBe(model.architecture.name);
+    const [before, after] = [await outputsOf(model), await outputsOf(loaded)];
+    for (const name of Object.keys(before)) expect(after[name]!.data).toEqual(before[name]!.data);
+  });
+
+  it("starts the same for the same seed, and differently for another", async () => {
+    const make = (seed: number) => createModel(device, architectureFor("bert", "sequence-classification"), bert, seed);
+    const [a, b, c] = [make(1), make(1), make(2)];
+    const [x, y, z] = await Promise.all([a, b, c].map(async (model) => (await outputsOf(model)).logits!.data));
+    expect(x).toEqual(y);
+    expect(x).not.toEqual(z);
+    for (const model of [a, b, c]) model.dispose();
+  });
+
+  it("gives padding no influence", async () => {
+    using model = createModel(device, architectureFor("bert", "sequence-classification"), bert, 1);
+    using forward = compile(device, "forward", ({ inputIds, attentionMask: mask }) => ({ logits: model.forward({ inputIds: inputIds!, attentionMask: mask! }).logits! }));
+    const first = await forward.run({ inputIds: ids, attentionMask });
+    const other = await forward.run({ inputIds: hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 30), [2, 4]), attentionMask });
+    expect(other.logits!.data).toEqual(first.logits!.data);
+  });
+});
+
+describe("loading", () => {
+  it("puts a new head on an encoder, says what is new, and keeps the encoder's numbers", async () => {
+    using encoder = createModel(device, architectureFor("bert", "none"), bert, 3);
+    const path = join(folder, "encoder");
+    await saveModel(encoder, path);
+    const { model, missing } = await loadModel(device, path, { head: "sequence-classification", labels: ["no", "yes"] });
+    using _ = model;
+    expect(missing).toEqual(["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]);
+    expect(model.config.id2label).toEqual(["no", "yes"]);
+    expect((await outputsOf(model)).hidden!.data).toEqual((await outputsOf(encoder)).hidden!.data);
+  });
+
+  it("reads gamma and beta of older checkpoints", async () => {
+    using model = createModel(device, architectureFor("bert", "none"), bert, 3);
+    const path = join(folder, "older");
+    await saveModel(model, path);
+    const file = join(path, "model.safetensors");
+    const bytes = await readFile(file);
+    // Same length, so that the header's offsets stay right.
+    const text = bytes.toString("latin1").replaceAll('LayerNorm.weight"', 'LayerNorm.gamma" ').replaceAll('LayerNorm.bias"', 'LayerNorm.beta"');
+    await writeFile(file, Buffer.from(text, "latin1"));
+    const { model: loaded, missing } = await loadModel(device, path);
+    using _ = loaded;
+    expect(missing).toEqual([]);
+  });
+
+  it("refuses a checkpoint whose encoder does not fit, and names the parameter", async () => {
+    using model = createModel(device, architectureFor("bert", "none"), bert, 3);
+    const path = join(folder, "misfit");
+    await saveModel(model, path);
+    const config = JSON.parse(await readFile(join(path, "config.json"), "utf8")) as Record<string, unknown>;
+    await writeFile(join(path, "config.json"), JSON.stringify({ ...config, num_hidden_layers: 3 }));
+    await expect(loadModel(device, path)).rejects.toThrow(/encoder\.layer\.2\.attention\.self\.query\.weight is missing, BertModel wants \[8, 8\]/);
+    await writeFile(join(path, "config.json"), JSON.stringify({ ...config, vocab_size: 32 }));
+    await expect(loadModel(device, path)).rejects.toThrow(/word_embeddings\.weight has shape \[31, 8\], BertModel wants \[32, 8\]/);
+  });
+
+  it("leaves nothing on the device when it fails", async () => {
+    using model = createModel(device, architectureFor("bert", "none"), bert, 3);
+    const path = join(folder, "not-finite");
+    (model.parameters.get("embeddings.LayerNorm.bias")!).write(new Float32Array(8).fill(Number.NaN));
+    await saveModel(model, path);
+    const before = device.memory.currentBytes;
+    await expect(loadModel(device, path)).rejects.toThrow(/embeddings\.LayerNorm\.bias/);
+    expect(device.memory.currentBytes).toBe(before);
+  });
+
+  it("names the known architectures", async () => {
+    expect(() => architectureByName("GPT5")).toThrow(/no architecture "GPT5"; known: BertModel/);
+    expect(() => architectureFor("distilbert", "masked-lm")).toThrow(/family distilbert has no head masked-lm; it has none, sequence-classification/);
+  });
+});
