@@ -7,10 +7,15 @@ const WORKGROUP_SIZE = 32;
 /** A row is cut so that a few rows of a large vocabulary still fill the adapter. */
 const WANTED_INVOCATIONS = 2048;
 const MIN_CLASSES_PER_CHUNK = 256;
+/** Elements (or fours) of the gradient that one invocation writes: what it reads of its row is read once for all. */
+const STEPS_PER_LANE = 16;
 
 type Width = 1 | 4;
 
-/** [rows, chunks] → (largest, Σ exp(z − largest), Σ weight·(z − largest), Σ weight) of each chunk of each row. */
+/**
+ * [rows, chunks] → (largest, Σ exp(z − largest), Σ weight·(z − largest), Σ weight) of each chunk of each row. Chunk i is every
+ * chunks-th class from i, so that neighbours load neighbours.
+ */
 function partialKernel(width: Width, weighted: boolean): Kernel {
   const type = width === 4 ? "vec4f" : "f32";
   const weight = weighted ? "weight[i]" : `${type}(1)`;
@@ -19,21 +24,21 @@ function partialKernel(width: Width, weighted: boolean): Kernel {
     label: `crossEntropy/partial/x${width}${weighted ? "/weighted" : ""}`,
     reads: { logits: `array<${type}>`, ...(weighted && { weight: `array<${type}>` }) },
     writes: { partial: "array<vec4f>" },
-    params: { steps: "u32", chunks: "u32", chunk: "u32" },
+    params: { steps: "u32", chunks: "u32" },
     workgroupSize: [WORKGROUP_SIZE],
     linear: true,
     body: `
   let row = index / p.chunks;
-  let begin = (index % p.chunks) * p.chunk;
-  let end = min(begin + p.chunk, p.steps);
+  let begin = row * p.steps;
+  let first = index % p.chunks;
   var tops = ${type}(-3.4028234663852886e38);
-  for (var i = begin; i < end; i++) { tops = max(tops, logits[row * p.steps + i]); }
+  for (var i = first; i < p.steps; i += p.chunks) { tops = max(tops, logits[begin + i]); }
   let top = ${width === 4 ? "max(max(tops.x, tops.y), max(tops.z, tops.w))" : "tops"};
   var sums = ${type}(0);
   var products = ${type}(0);
   var weights = ${type}(0);
-  for (var i = begin; i < end; i++) {
-    let below = logits[row * p.steps + i] - top;
+  for (var i = first; i < p.steps; i += p.chunks) {
+    let below = logits[begin + i] - top;
     sums += exp(max(below, ${type}(-87)));
     products += ${weight} * below;
     weights += ${weight};
@@ -76,7 +81,7 @@ function foldKernel(weighted: boolean): Kernel {
   });
 }
 
-/** dz = g·(Σtargets · softmax(z) − targets), in place. */
+/** dz = g·(Σtargets · softmax(z) − targets), in place. `lanes` invocations share a tile of one row and take turns in it. */
 function gradientKernel(width: Width, weighted: boolean): Kernel {
   const type = width === 4 ? "vec4f" : "f32";
   const classes = width === 4 ? "vec4u(column * 4u) + vec4u(0u, 1u, 2u, 3u)" : "column";
@@ -84,19 +89,27 @@ function gradientKernel(width: Width, weighted: boolean): Kernel {
     label: `crossEntropy/gradient/x${width}${weighted ? "/weighted" : ""}`,
     reads: { labels: "array<i32>", statistics: "array<vec4f>", g: "array<f32>", ...(weighted && { weight: `array<${type}>` }) },
     writes: { logits: `array<${type}>` },
-    params: { steps: "u32", ignoreIndex: "i32", labelSmoothing: "f32" },
+    params: { steps: "u32", lanes: "u32", tiles: "u32", ignoreIndex: "i32", labelSmoothing: "f32" },
     workgroupSize: [WORKGROUP_SIZE],
     linear: true,
     body: `
-  let row = index / p.steps;
-  let column = index % p.steps;
-  let row_ = statistics[row];
-  let label = labels[row];
+  let tile = index / p.lanes;
+  let row = tile / p.tiles;
+  let begin = (tile % p.tiles) * p.lanes * ${STEPS_PER_LANE}u;
+  let end = min(begin + p.lanes * ${STEPS_PER_LANE}u, p.steps);
+  let saved = statistics[row];
+  let counts = labels[row] != p.ignoreIndex;
   let last = i32(p.steps * ${width}u) - 1;
-  let hit = select(${type}(0), ${type}(1.0 - p.labelSmoothing), ${classes} == ${width === 4 ? "vec4u" : "u32"}(u32(clamp(label, 0, last))));
-  let targets = (hit + p.labelSmoothing / f32(last + 1))${weighted ? " * weight[column]" : ""};
-  let probability = exp(max(logits[index] - row_.x - row_.y, ${type}(-87)));
-  logits[index] = select(g[row] * (row_.z * probability - targets), ${type}(0), label == p.ignoreIndex);`,
+  let label = ${width === 4 ? "vec4u" : "u32"}(u32(clamp(labels[row], 0, last)));
+  let spread = p.labelSmoothing / f32(last + 1);
+  let scale = g[row];
+  for (var column = begin + index % p.lanes; column < end; column += p.lanes) {
+    let at = row * p.steps + column;
+    let hit = select(${type}(0), ${type}(1.0 - p.labelSmoothing), ${classes} == label);
+    let targets = (hit + spread)${weighted ? " * weight[column]" : ""};
+    let probability = exp(max(logits[at] - saved.x - saved.y, ${type}(-87)));
+    logits[at] = select(${type}(0), scale * (saved.z * probability - targets), counts);
+  }`,
   });
 }
 
@@ -115,12 +128,11 @@ export function lowerCrossEntropy({ attributes, inputs: [logits, labels, weight]
   const kind = weight ? "weighted" : "plain";
   const weights = weight ? [weight] : [];
   const chunks = Math.max(1, Math.min(Math.floor(classes / MIN_CLASSES_PER_CHUNK), Math.ceil(WANTED_INVOCATIONS / Math.max(1, rows))));
-  const chunk = Math.ceil(classes / width / chunks);
   const partial = scratch({ dtype: "f32", shape: [rows, chunks, 4] });
   dispatch({
     kernel: partialKernels[kind][width],
     buffers: [logits!, ...weights, partial],
-    params: { count: rows * chunks, steps: classes / width, chunks, chunk },
+    params: { count: rows * chunks, steps: classes / width, chunks },
     workgroups: linearWorkgroups(rows * chunks, WORKGROUP_SIZE),
     flops: 7 * rows * classes,
     bytes: 4 * rows * (classes + 4 * chunks),
@@ -138,13 +150,17 @@ export function lowerCrossEntropy({ attributes, inputs: [logits, labels, weight]
 export function lowerCrossEntropyGradient({ attributes, inputs: [, labels, statistics, g, weight], outputs: [dLogits], dispatch }: LowerContext<CrossEntropyAttributes>): void {
   const classes = dLogits!.type.shape.at(-1)!;
   const width: Width = classes % 4 === 0 ? 4 : 1;
-  const count = sizeOf(dLogits!.type.shape) / width;
+  const steps = classes / width;
+  const lanes = Math.min(WORKGROUP_SIZE, steps);
+  const tiles = Math.ceil(steps / (lanes * STEPS_PER_LANE));
+  const size = sizeOf(dLogits!.type.shape);
+  const count = (size / classes) * tiles * lanes;
   dispatch({
     kernel: gradientKernels[weight ? "weighted" : "plain"][width],
     buffers: [labels!, statistics!, g!, ...(weight ? [weight] : []), dLogits!],
-    params: { count, steps: classes / width, ...attributes },
+    params: { count, steps, lanes, tiles, ...attributes },
     workgroups: linearWorkgroups(count, WORKGROUP_SIZE),
-    flops: 6 * count * width,
-    bytes: 4 * 2 * count * width,
+    flops: 6 * size,
+    bytes: 4 * 2 * size,
   });
 }
