@@ -1,97 +1,145 @@
 import { describe, expect, it } from "vitest";
-import { compile, hostTensor } from "../../program/compile.ts";
+import { gradients } from "../../program/autodiff.ts";
+import { compile } from "../../program/compile.ts";
+import type { TracedFunction } from "../../program/trace.ts";
 import type { HostTensor } from "../../program/types.ts";
-import { trace } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
+import { sum } from "../reduce/op.ts";
 import { attention, type AttentionOptions } from "./op.ts";
 
 const device = await testDevice();
+const key = (value: number): HostTensor => ({ shape: [], data: Uint32Array.of(value) });
 
-interface Case {
-  name: string;
+interface Sizes {
   batch?: number;
   queries: number;
   keys?: number;
   heads?: number;
   keyHeads?: number;
-  headSize: number;
-  mask?: boolean;
-  bias?: [number, number];
-  causal?: boolean;
-  dropout?: boolean;
+  headDim: number;
 }
 
-const cases: Case[] = [
-  { name: "one token", queries: 1, headSize: 4 },
-  { name: "odd sizes", batch: 2, queries: 7, keys: 5, heads: 3, headSize: 12 },
-  { name: "a head size that is no multiple of four", queries: 5, heads: 2, headSize: 3 },
-  { name: "padding", batch: 3, queries: 6, heads: 2, headSize: 8, mask: true },
-  { name: "causal", batch: 2, queries: 5, heads: 2, headSize: 4, causal: true },
-  { name: "causal with more keys", queries: 3, keys: 7, headSize: 4, causal: true },
-  { name: "causal with fewer keys", queries: 6, keys: 4, headSize: 4, causal: true },
-  { name: "grouped heads", batch: 2, queries: 4, heads: 6, keyHeads: 2, headSize: 4, mask: true },
-  { name: "one key head", queries: 4, heads: 3, keyHeads: 1, headSize: 8, causal: true },
-  { name: "bias shared by batches", batch: 2, queries: 4, keys: 5, heads: 2, headSize: 4, bias: [1, 2] },
-  { name: "bias of its own, shared by heads", batch: 2, queries: 3, heads: 2, headSize: 4, bias: [2, 1], mask: true },
-  { name: "bias and causal", batch: 2, queries: 4, heads: 2, headSize: 4, bias: [1, 1], causal: true },
-  { name: "dropout", batch: 2, queries: 5, heads: 2, headSize: 4, mask: true, dropout: true },
-];
-
-function setUp({ batch = 1, queries, keys = queries, heads = 1, keyHeads = heads, headSize, mask, bias, causal, dropout }: Case) {
-  const inputs: Record<string, HostTensor> = {
-    q: randomTensor([batch, queries, heads, headSize], 1, 2),
-    k: randomTensor([batch, keys, keyHeads, headSize], 2, 2),
-    v: randomTensor([batch, keys, keyHeads, headSize], 3),
-  };
-  if (mask) inputs.mask = hostTensor(Int32Array.from({ length: batch * keys }, (_, i) => (i % keys < keys - Math.floor(i / keys) ? 1 : 0)), [batch, keys]);
-  if (bias) inputs.bias = randomTensor([...bias, queries, keys], 4);
-  if (dropout) inputs.key = { shape: [], data: Uint32Array.of(77) };
-  const fn = (t: Record<string, import("../../program/tensor.ts").Tensor>) => {
-    const options: AttentionOptions = { causal, mask: t.mask, bias: t.bias, ...(t.key && { dropout: { probability: 0.3, key: t.key } }) };
-    return { y: attention(t.q!, t.k!, t.v!, options) };
-  };
-  return { inputs, fn };
-}
+const operands = ({ batch = 2, queries, keys = queries, heads = 2, keyHeads = heads, headDim }: Sizes) => ({
+  q: randomTensor([batch, queries, heads, headDim], 1, 2),
+  k: randomTensor([batch, keys, keyHeads, headDim], 2, 2),
+  v: randomTensor([batch, keys, keyHeads, headDim], 3),
+});
+const attend = (options: Omit<AttentionOptions, "mask" | "bias" | "dropout"> & { probability?: number } = {}): TracedFunction => ({ q, k, v, mask, bias, key }) => {
+  const { probability, ...rest } = options;
+  return { y: attention(q!, k!, v!, { ...rest, ...(mask && { mask }), ...(bias && { bias }), ...(key && { dropout: { probability: probability ?? 0.4, key } }) }) };
+};
+const maskOf = (lengths: number[], keys: number): HostTensor => ({ shape: [lengths.length, keys], data: Float32Array.from(lengths.flatMap((length) => Array.from({ length: keys }, (_, j) => (j < length ? 1 : 0)))) });
 
 describe("attention", () => {
-  it.each(cases)("$name", async (one) => {
-    const { inputs, fn } = setUp(one);
-    await checkForward(device, fn, inputs, 2e-6);
-    await checkGradients(device, fn, inputs, ["q", "k", "v", ...(inputs.bias ? ["bias"] : [])], { tolerance: 1e-5, finiteDifferences: 1e-6 });
+  it.each([1, 3, 8, 16, 32, 33, 40, 64])("equals the reference with headDim %i", async (headDim) => {
+    for (const queries of [1, 5, 17, 33]) await checkForward(device, attend(), operands({ queries, headDim }));
   });
 
-  it.each([[130, 32], [33, 64], [17, 96], [3, 256], [2, 255]])("%i tokens, head size %i", async (length, headSize) => {
-    const { inputs, fn } = setUp({ name: "", queries: length, heads: 2, headSize, mask: true });
-    await checkForward(device, fn, inputs, 5e-6);
+  it("takes headDim 256, and refuses more", async () => {
+    await checkForward(device, attend(), operands({ batch: 1, queries: 6, heads: 1, headDim: 256 }));
+    expect(() => reference(attend(), operands({ queries: 2, headDim: 257 }))).toThrow("headDim 257 is outside 1 to 256");
   });
 
-  it("gives zeros, not NaN, where every key is hidden", async () => {
-    const { inputs, fn } = setUp({ name: "", batch: 2, queries: 3, headSize: 4, mask: true });
-    inputs.mask = hostTensor(Int32Array.of(1, 1, 1, 0, 0, 0), [2, 3]);
-    await checkGradients(device, fn, inputs, ["q", "k", "v"]);
-    expect([...reference(fn, inputs).y!.data.slice(12)]).toEqual(new Array(12).fill(0));
+  it("masks padding on either side, given as f32 or i32", async () => {
+    const inputs = operands({ batch: 3, queries: 13, headDim: 32 });
+    const mask = maskOf([13, 7, 1], 13);
+    await checkForward(device, attend(), { ...inputs, mask });
+    await checkForward(device, attend(), { ...inputs, mask: { ...mask, data: Int32Array.from(mask.data).reverse() } });
+    const holes = { shape: [3, 13], data: Float32Array.from({ length: 39 }, (_, i) => (i % 3 === 1 ? 1 : 0)) };
+    await checkForward(device, attend(), { ...inputs, mask: holes });
+    // What padding holds cannot matter.
+    using compiled = compile(device, "padding", attend());
+    const other = { ...inputs, k: { ...inputs.k, data: inputs.k.data.slice() }, v: { ...inputs.v, data: inputs.v.data.slice() } };
+    const width = 2 * 32;
+    for (const tensor of [other.k, other.v]) tensor.data.fill(1e9, 2 * 13 * width + width);
+    expect([...(await compiled.run({ ...other, mask }))["y"]!.data]).toEqual([...(await compiled.run({ ...inputs, mask }))["y"]!.data]);
+  });
+
+  it("is causal, aligned at the last key", async () => {
+    for (const [queries, keys] of [[9, 9], [3, 11], [11, 4]] as const) {
+      await checkForward(device, attend({ causal: true }), operands({ queries, keys, headDim: 16 }));
+      await checkForward(device, attend({ causal: true }), { ...operands({ queries, keys, headDim: 16 }), mask: maskOf([keys, keys - 2], keys) });
+    }
+  });
+
+  it("adds a bias for every batch and head, or shared", async () => {
+    for (const shape of [[2, 4, 5, 7], [1, 4, 5, 7], [2, 1, 5, 7], [1, 1, 5, 7]]) {
+      await checkForward(device, attend({ scale: 1 }), { ...operands({ queries: 5, keys: 7, heads: 4, headDim: 16 }), bias: randomTensor(shape, 5, 3) });
+    }
+  });
+
+  it("shares key heads among groups of query heads", async () => {
+    for (const keyHeads of [1, 2, 4]) await checkForward(device, attend({ causal: true }), operands({ queries: 9, heads: 4, keyHeads, headDim: 32 }));
+  });
+
+  it("has right gradients", async () => {
+    const wrt = ["q", "k", "v"];
+    await checkGradients(device, attend(), operands({ queries: 5, headDim: 16 }), wrt);
+    await checkGradients(device, attend(), operands({ batch: 1, queries: 3, keys: 6, heads: 1, headDim: 5 }), wrt);
+    await checkGradients(device, attend({ causal: true }), { ...operands({ queries: 6, heads: 1, headDim: 16 }), mask: maskOf([6, 3], 6) }, wrt);
+    await checkGradients(device, attend({ causal: true }), operands({ batch: 1, queries: 4, keys: 6, heads: 4, keyHeads: 2, headDim: 16 }), wrt);
+    await checkGradients(device, attend(), { ...operands({ batch: 1, queries: 3, headDim: 16 }), key: key(5) }, wrt);
+  });
+
+  it.each([[[2, 2, 3, 4]], [[1, 2, 3, 4]], [[2, 1, 3, 4]], [[1, 1, 3, 4]]])("has right gradients of a bias %j", async (shape) => {
+    const inputs = { ...operands({ queries: 3, keys: 4, headDim: 8 }), bias: randomTensor(shape, 5), mask: maskOf([4, 2], 4), key: key(3) };
+    await checkGradients(device, attend({ causal: true, probability: 0.3 }), inputs, ["q", "k", "v", "bias"]);
+  });
+
+  it.each([32, 40, 64, 128])("has the reference's gradients on the device at headDim %i", async (headDim) => {
+    const inputs = { ...operands({ batch: 2, queries: 21, heads: 4, keyHeads: 2, headDim }), mask: maskOf([21, 10], 21) };
+    const fn: TracedFunction = (tensors) => {
+      const y = attend()(tensors).y!;
+      const [dq, dk, dv] = gradients(sum(y), [tensors["q"]!, tensors["k"]!, tensors["v"]!]);
+      return { dq: dq!, dk: dk!, dv: dv! };
+    };
+    await checkForward(device, fn, inputs, 2e-5);
+  });
+
+  it("gives zeros and zero gradients to a row without keys", async () => {
+    const inputs = { ...operands({ queries: 5, headDim: 16 }), mask: maskOf([5, 0], 5) };
+    const fn: TracedFunction = (tensors) => {
+      const y = attend()(tensors).y!;
+      const [dq, dk, dv] = gradients(sum(y), [tensors["q"]!, tensors["k"]!, tensors["v"]!]);
+      return { y, dq: dq!, dk: dk!, dv: dv! };
+    };
     await checkForward(device, fn, inputs);
+    using compiled = compile(device, "no keys", fn);
+    for (const { data } of Object.values(await compiled.run(inputs))) {
+      expect([...data.slice(data.length / 2)].every((value) => value === 0)).toBe(true);
+      expect(data.slice(0, data.length / 2).some((value) => value !== 0)).toBe(true);
+    }
   });
 
-  it("survives scores that would overflow", async () => {
-    const { inputs, fn } = setUp({ name: "", queries: 5, headSize: 4 });
-    inputs.q = randomTensor([1, 5, 1, 4], 5, 300);
-    inputs.k = randomTensor([1, 5, 1, 4], 6, 300);
-    await checkForward(device, fn, inputs, 1e-4);
+  it("drops probabilities, the same with the same key, each call on its own", async () => {
+    const inputs = { ...operands({ queries: 9, headDim: 16 }), key: key(11) };
+    await checkForward(device, attend({ probability: 0.5 }), inputs);
+    const twice = reference((tensors) => ({ a: attend()(tensors).y!, b: attend()(tensors).y! }), inputs);
+    expect([...twice["a"]!.data]).not.toEqual([...twice["b"]!.data]);
+    const none = reference(attend({ probability: 0 }), inputs);
+    expect([...none["y"]!.data]).toEqual([...reference(attend(), { q: inputs.q, k: inputs.k, v: inputs.v })["y"]!.data]);
   });
 
-  it("takes empty batches", async () => {
-    using f = compile(device, "empty", ({ q }) => ({ y: attention(q!, q!, q!) }));
-    expect((await f.run({ q: { shape: [0, 3, 2, 4], data: new Float32Array(0) } })).y!.shape).toEqual([0, 3, 2, 4]);
+  it("stays finite at large scores and takes empty operands", async () => {
+    const large = operands({ queries: 6, headDim: 16 });
+    await checkForward(device, attend({ scale: 1000 }), large, 1e-4);
+    await checkForward(device, attend(), operands({ batch: 0, queries: 4, headDim: 16 }));
+    await checkForward(device, attend(), operands({ queries: 0, keys: 4, headDim: 16 }));
+    await checkForward(device, attend(), operands({ queries: 4, keys: 0, headDim: 16 }));
   });
 
-  it("names what does not fit", () => {
-    const f32 = (...shape: number[]) => ({ dtype: "f32" as const, shape });
-    const make = (q: number[], k: number[], v: number[], mask: number[]) => () =>
-      trace("bad", { q: f32(...q), k: f32(...k), v: f32(...v), mask: f32(...mask) }, (t) => ({ y: attention(t.q!, t.k!, t.v!, { mask: t.mask! }) }));
-    expect(make([1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2])).toThrow(/wanted \[batch, length, heads, headSize\]/);
-    expect(make([1, 2, 3, 4], [1, 2, 2, 4], [1, 2, 2, 4], [1, 2])).toThrow(/3 query heads cannot share 2 key heads/);
-    expect(make([1, 2, 3, 4], [1, 5, 3, 4], [1, 5, 3, 4], [1, 4])).toThrow(/the mask must be \[1, 5\]/);
+  it("refuses what does not fit, and says how to fix it", () => {
+    const good = operands({ queries: 4, headDim: 8 });
+    const run = (change: Record<string, HostTensor>, options = {}) => () => reference(attend(options), { ...good, ...change });
+    expect(run({ k: randomTensor([2, 4, 16], 1) })).toThrow("each must be [batch, length, heads, headDim]");
+    expect(run({ v: randomTensor([2, 5, 2, 8], 1) })).toThrow("k and v must have one shape");
+    expect(run({ k: randomTensor([2, 4, 2, 4], 1), v: randomTensor([2, 4, 2, 4], 1) })).toThrow("batch and headDim of q and k differ");
+    expect(run({ k: randomTensor([2, 4, 3, 8], 1), v: randomTensor([2, 4, 3, 8], 1) })).toThrow("2 query heads cannot be shared out among 3 key heads");
+    expect(run({ mask: randomTensor([2, 5], 1) })).toThrow("the mask must be [batch, keys] = [2, 4]");
+    expect(run({ bias: randomTensor([2, 3, 4, 4], 1) })).toThrow("the bias must be f32 [1 or 2, 1 or 2, 4, 4]");
+    expect(run({ key: key(1) }, { probability: 1 })).toThrow("must be in [0, 1), got 1");
+    expect(run({ key: { shape: [], data: Float32Array.of(1) } })).toThrow("must be a u32 scalar");
+    expect(run({ q: { shape: [2, 4, 2, 8], data: new Int32Array(128) } })).toThrow("wants f32 q, k and v");
   });
 });

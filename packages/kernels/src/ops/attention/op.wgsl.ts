@@ -1,73 +1,131 @@
+import type { AdapterProfile } from "../../device/profile.ts";
 import { linearWorkgroups, type Kernel } from "../../program/kernel.ts";
-import type { BufferRef, DispatchSpec } from "../../program/lowering.ts";
+import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import { dropThreshold } from "../dropout/random.ts";
-import { backwardBiasKernel, backwardKeysKernel, backwardQueriesKernel, forwardKernel, WORKGROUP_SIZE, type KernelVariant } from "./kernels.wgsl.ts";
-import { attentionShape, optionalInputs, type AttentionAttributes, type AttentionShape } from "./shape.ts";
+import { gradientOfBiasKernel, gradientOfKeysKernel, gradientOfQueriesKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./backward.wgsl.ts";
+import { forwardKernel } from "./forward.wgsl.ts";
+import type { AttentionAttributes } from "./op.ts";
+import type { AttentionVariant } from "./variant.wgsl.ts";
 
-type Lowering = Pick<LowerContext<AttentionAttributes>, "attributes" | "inputs">;
+const known = new Map<string, Kernel>();
 
-function variantOf({ attributes, inputs }: Lowering, keepsLogSumExp: boolean): KernelVariant {
-  const { mask, bias, causal, dropout } = attributes;
-  return { headSize: inputs[0]!.type.shape[3]!, mask, bias, causal, dropout: dropout !== null, keepsLogSumExp };
+function kernelOnce(key: unknown, make: () => Kernel): Kernel {
+  const text = JSON.stringify(key);
+  let kernel = known.get(text);
+  if (!kernel) known.set(text, (kernel = make()));
+  return kernel;
 }
 
-function shapeOf({ attributes, inputs }: Lowering): AttentionShape {
-  return attentionShape(inputs[0]!.type.shape, inputs[1]!.type.shape, inputs[optionalInputs(attributes).bias]?.type.shape);
-}
+/** What one pass keeps in registers for each row: decides how many rows fit. */
+const VECTORS_PER_SLICE = { forward: 2, queries: 3, keys: 4 } as const;
+/** vec4s that a lane may keep. More rows load less but take CPU drivers longer to compile. */
+const MAX_VECTORS = 16;
 
-function paramsOf({ attributes: { scale, dropout, bias } }: Lowering, shape: AttentionShape): Record<string, number> {
-  const { queries, keys, heads, keyHeads, biasBatch, biasHeads } = shape;
+export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, headDim: number, pass: keyof typeof VECTORS_PER_SLICE, bias: boolean, dropout: boolean): AttentionVariant {
+  const lanes = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4 ? 4 : 1;
+  const slices = Math.ceil(headDim / (4 * lanes));
+  const fits = Math.floor(MAX_VECTORS / (slices * VECTORS_PER_SLICE[pass]));
+  const rows = lanes === 1 ? 1 : fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
   return {
-    queries,
-    keys,
+    lanes,
+    slices,
+    width: headDim % 4 === 0 ? 4 : 1,
+    ragged: headDim % (4 * lanes) !== 0,
+    rows,
+    workgroupSize: adapter.kind === "software" ? 8 : 32,
+    bias,
+    dropout,
+  };
+}
+
+function sizes(attributes: AttentionAttributes, q: BufferRef, k: BufferRef, bias: BufferRef | undefined) {
+  const [batch, queries, heads, headDim] = q.type.shape as [number, number, number, number];
+  const [, keys, keyHeads] = k.type.shape as [number, number, number];
+  const { dropout } = attributes;
+  const biasHeads = bias?.type.shape[1] ?? 1;
+  const params = {
     heads,
     keyHeads,
-    group: heads / keyHeads,
-    scale,
-    ...(bias && { biasBatchStride: biasBatch === 1 ? 0 : biasHeads * queries * keys, biasHeadStride: biasHeads === 1 ? 0 : queries * keys }),
-    ...(dropout && { threshold: dropThreshold(dropout.probability), keepScale: 1 / (1 - dropout.probability), stream: dropout.stream }),
+    queries,
+    keys,
+    headDim,
+    scale: attributes.scale,
+    causal: attributes.causal ? 1 : 0,
+    biasBatch: bias && bias.type.shape[0] !== 1 ? biasHeads * queries * keys : 0,
+    biasHead: bias && biasHeads !== 1 ? queries * keys : 0,
+    stream: dropout?.stream ?? 0,
+    dropBelow: dropout ? dropThreshold(dropout.probability) : 0,
+    keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
   };
+  const grid = (variant: AttentionVariant, rows: number, parts: number) => {
+    const tiles = Math.ceil(rows / ((variant.workgroupSize / variant.lanes) * variant.rows));
+    return { params: { ...params, tiles, parts }, workgroups: linearWorkgroups(tiles * parts, 1) };
+  };
+  // One product of all queries with all keys; causal attention needs half of it.
+  const flopsPerProduct = 2 * batch * heads * queries * keys * headDim * (attributes.causal && queries === keys ? 0.5 : 1);
+  const bytes = 4 * (sizeOf(q.type.shape) + 2 * sizeOf(k.type.shape));
+  return { batch, queries, heads, headDim, keys, keyHeads, params, grid, flopsPerProduct, bytes };
 }
 
-/** Products of one pass over all pairs: `perPair` multiply-adds of length headSize. */
-function costs({ batch, heads, queries, keys, headSize }: AttentionShape, perPair: number, buffers: readonly BufferRef[]): Pick<DispatchSpec, "flops" | "bytes"> {
-  return {
-    flops: 2 * perPair * batch * heads * queries * keys * headSize,
-    bytes: 4 * buffers.reduce((total, { type }) => total + sizeOf(type.shape), 0),
-  };
-}
-
-export function lowerAttention(context: LowerContext<AttentionAttributes>): void {
-  const shape = shapeOf(context);
-  const buffers = [...context.inputs, ...context.outputs];
-  const count = shape.batch * shape.heads * shape.queries;
-  context.dispatch({
-    kernel: forwardKernel(variantOf(context, context.outputs.length > 1)),
-    buffers,
-    params: { count, ...paramsOf(context, shape) },
-    workgroups: linearWorkgroups(count, WORKGROUP_SIZE),
-    ...costs(shape, 2, buffers),
+export function lowerAttention({ attributes, inputs, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>): void {
+  const [q, k, , , bias] = inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  const { batch, heads, headDim, queries, grid, flopsPerProduct, bytes } = sizes(attributes, q, k, bias);
+  const variant = attentionVariant(adapter, headDim, "forward", attributes.bias, attributes.dropout !== null);
+  dispatch({
+    kernel: kernelOnce(["forward", variant], () => forwardKernel(variant)),
+    buffers: [...inputs, ...outputs],
+    ...grid(variant, queries, batch * heads),
+    flops: 2 * flopsPerProduct,
+    bytes: bytes + 4 * sizeOf(q.type.shape),
   });
 }
 
-export function lowerAttentionBackward(context: LowerContext<AttentionAttributes>): void {
-  const { attributes, inputs, outputs, dispatch } = context;
-  const shape = shapeOf(context);
-  const { count: forwardInputs, mask, bias, key } = optionalInputs(attributes);
-  const [q, k, v] = inputs as [BufferRef, BufferRef, BufferRef];
-  const [y, logSumExp, dy] = inputs.slice(forwardInputs) as [BufferRef, BufferRef, BufferRef];
-  const [dq, dk, dv, delta, dbias] = outputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  const optional = [mask, bias, key].filter((at) => at >= 0).map((at) => inputs[at]!);
-  const variant = variantOf(context, true);
-  const params = paramsOf(context, shape);
-  const pass = (kernel: Kernel, buffers: BufferRef[], count: number, perPair: number, more: Record<string, number> = {}) =>
-    dispatch({ kernel, buffers, params: { count, ...params, ...more }, workgroups: linearWorkgroups(count, WORKGROUP_SIZE), ...costs(shape, perPair, buffers) });
-  const { batch, heads, queries, keys, keyHeads, biasBatch, biasHeads } = shape;
-  pass(backwardQueriesKernel(variant), [q, k, v, ...optional, y, logSumExp, dy, dq, delta], batch * heads * queries, 3);
-  pass(backwardKeysKernel(variant), [q, k, v, ...optional, logSumExp, dy, delta, dk, dv], batch * keyHeads * keys, 4);
-  if (dbias) {
-    pass(backwardBiasKernel(variant), [q, k, v, ...optional, logSumExp, dy, delta, dbias], biasBatch * biasHeads * queries * keys, 2, { batch, biasBatch, biasHeads });
+export function lowerAttentionGradient({ attributes, inputs, outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>): void {
+  const [q, k, v, info, y, logSumExp, dy, bias] = inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  const [dq, dk, dv, dBias] = outputs as [BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  const { batch, heads, headDim, queries, keys, keyHeads, params, grid, flopsPerProduct, bytes } = sizes(attributes, q, k, bias);
+  const dropout = attributes.dropout !== null;
+  const rowsCount = batch * heads * queries;
+  const stats = scratch({ dtype: "f32", shape: [batch, heads, queries, 2] });
+  dispatch({
+    kernel: statsKernel,
+    buffers: [y, dy, logSumExp, stats],
+    params: { count: rowsCount, heads, queries, headDim },
+    workgroups: linearWorkgroups(rowsCount, LINEAR_WORKGROUP_SIZE),
+    flops: 2 * rowsCount * headDim,
+    bytes: 8 * rowsCount * headDim,
+  });
+  const reads = [q, k, v, info, stats, dy, ...(bias ? [bias] : [])];
+  const ofQueries = attentionVariant(adapter, headDim, "queries", attributes.bias, dropout);
+  dispatch({
+    kernel: kernelOnce(["queries", ofQueries], () => gradientOfQueriesKernel(ofQueries)),
+    buffers: [...reads, dq],
+    ...grid(ofQueries, queries, batch * heads),
+    flops: 3 * flopsPerProduct,
+    bytes: bytes + 8 * sizeOf(q.type.shape),
+  });
+  const ofKeys = attentionVariant(adapter, headDim, "keys", attributes.bias, dropout);
+  // With a bias, dk and dv in one kernel would bind nine buffers; every device has eight.
+  const passes = bias ? ([["dk"], ["dv"]] as const) : ([["dk", "dv"]] as const);
+  for (const wanted of passes) {
+    dispatch({
+      kernel: kernelOnce(["keys", ofKeys, wanted], () => gradientOfKeysKernel(ofKeys, wanted)),
+      buffers: [...reads, ...wanted.map((name) => (name === "dk" ? dk : dv))],
+      ...grid(ofKeys, keys, batch * keyHeads),
+      flops: (2 + wanted.length) * flopsPerProduct,
+      bytes: bytes + 4 * sizeOf(q.type.shape) + 4 * wanted.length * sizeOf(k.type.shape),
+    });
   }
+  if (!dBias) return;
+  const count = sizeOf(dBias.type.shape);
+  dispatch({
+    kernel: kernelOnce(["bias", dropout], () => gradientOfBiasKernel(dropout)),
+    buffers: [...reads, dBias],
+    params: { count, ...params, tiles: 0, parts: 0, batch },
+    workgroups: linearWorkgroups(count, LINEAR_WORKGROUP_SIZE),
+    flops: 2 * flopsPerProduct,
+    bytes: bytes + 8 * count,
+  });
 }
