@@ -6,6 +6,7 @@ export type { Device, Executable, MemoryPlan, RunOptions, State } from "./device
 export type { AdapterProfile } from "./device/profile.ts";
 export { ReferenceDevice } from "./reference/device.ts";
 export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";
+export { listDevices, type DeviceList, type DeviceListing } from "./device/list.ts";
 export { WebGpuDevice } from "./webgpu/device.ts";
 
 // Programs: trace, differentiate, compile

@@ -1,4 +1,6 @@
-export { HeddleError, type Device, type ErrorCode } from "@heddle/kernels";
+export { HeddleError, listDevices, openDevice, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions } from "@heddle/kernels";
+export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
+export { lockFolder, type FolderLock, type ModelFolderSource } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
@@ -7,25 +9,22 @@ export { labelledTexts, texts, type SelectedTexts } from "./data/select.ts";
 export type { RowProblem } from "./data/records.ts";
 export type { TableSource } from "./data/decode.ts";
 
-// Text classification
-export type {
-  Classification,
-  ClassifyOptions,
-  ClassScores,
-  DeviceChoice,
-  EvaluationReport,
-  FitCheckpointEvent,
-  FitEvaluationEvent,
-  FitEvent,
-  FitOptions,
-  FitPhaseEvent,
-  FitPlanEvent,
-  FitStepEvent,
-  FitSummary,
-  LabelledText,
-  LoadOptions,
-  ModelSource,
-  TrainingOverrides,
-  WarningCode,
-  WarningEvent,
-} from "./text-classification/types.ts";
+// Tasks
+export {
+  pipeline,
+  type FeatureExtractionPipeline,
+  type FeatureExtractionPipelineOptions,
+  type TextClassificationPipeline,
+  type TextClassificationPipelineOptions,
+} from "./pipeline.ts";
+export { TextClassifier } from "./text-classification/classifier.ts";
+export type * from "./text-classification/types.ts";
+export type { FunctionToApply } from "./text-classification/scores.ts";
+export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
+export type { Pooling } from "./feature-extraction/pooling.ts";
+export type { DeviceChoice } from "./inference/device.ts";
+
+// Baselines
+export type { Baseline } from "./baselines/baseline.ts";
+export { fitMajority } from "./baselines/majority.ts";
+export { fitTfidfLogisticRegression, type TfidfLogisticRegression, type TfidfLogisticRegressionOptions } from "./baselines/tfidf-logistic-regression.ts";

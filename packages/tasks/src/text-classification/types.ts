@@ -1,4 +1,7 @@
-import type { Device } from "@heddle/kernels";
+import type { TrainingArguments } from "@heddle/training";
+import type { ModelFolderSource } from "@heddle/transformer";
+import type { DeviceChoice } from "../inference/device.ts";
+import type { FunctionToApply } from "./scores.ts";
 
 /** One row of training or evaluation data. Labels are any strings; numbers are taken as their text. */
 export interface LabelledText {
@@ -6,40 +9,23 @@ export interface LabelledText {
   readonly label: string | number;
 }
 
-/** One answer of a classifier. Scores of one text add up to 1 (softmax). */
+/** One answer of a classifier. All scores of a text add up to 1 (softmax), unless the model gives several labels at once. */
 export interface Classification {
   readonly label: string;
   readonly score: number;
 }
 
-export type DeviceChoice = "auto" | "webgpu" | "reference";
-
-/** What may be changed about a training run; whatever is absent comes from the recipe. Names of Hugging Face's TrainingArguments. */
-export interface TrainingOverrides {
-  readonly numTrainEpochs?: number;
-  /** Overrides `numTrainEpochs` where positive. */
-  readonly maxSteps?: number;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly warmupRatio?: number;
-  readonly lrSchedulerType?: "linear" | "cosine" | "constant";
-  readonly perDeviceTrainBatchSize?: number;
-  readonly perDeviceEvalBatchSize?: number;
-  readonly labelSmoothingFactor?: number;
-  readonly maxGradNorm?: number;
-  readonly loggingSteps?: number;
-  /** Checkpoints go to `outputDir` every so many steps; default once per epoch. */
-  readonly saveSteps?: number;
-}
+/** What may be changed about a training run; whatever is absent comes from the recipe. */
+export type TrainingOverrides = Partial<Omit<TrainingArguments, "outputDir" | "seed">>;
 
 export interface FitOptions {
   /** Default: a stratified tenth of the rows is held out. */
   readonly evalRows?: readonly LabelledText[];
   /** A model folder to fine-tune (path, address or files). Default: a small encoder of its own, from scratch. */
-  readonly model?: ModelSource;
+  readonly model?: ModelFolderSource;
   /** The kind of tokenizer to train where no `model` brings one. Default "wordpiece". */
   readonly tokenizer?: "wordpiece" | "byte-level-bpe";
-  readonly device?: Device | DeviceChoice;
+  readonly device?: DeviceChoice;
   /** Default 42. Same rows, options and adapter, same seed: the same model. */
   readonly seed?: number;
   /** Longest input in tokens. Default: from the data. */
@@ -53,9 +39,6 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: FitEvent) => void;
 }
-
-/** A path (Node), an address, or files that a user picked. */
-export type ModelSource = string | URL | readonly File[];
 
 /** What `fit` says while it works, in this order: plan, then steps with evaluations between them; warnings at any time. */
 export type FitEvent = FitPhaseEvent | FitPlanEvent | FitStepEvent | FitEvaluationEvent | FitCheckpointEvent | WarningEvent;
@@ -82,8 +65,12 @@ export interface FitPlanEvent {
   readonly maxLength: number;
   readonly numTrainEpochs: number;
   readonly totalSteps: number;
+  /** Steps done before a resumed run; 0 for a new one. */
+  readonly resumedStep: number;
   readonly batchSize: number;
   readonly learningRate: number;
+  /** Device memory that a training step holds, known beforehand; 0 on the reference device. */
+  readonly peakBytes: number;
   readonly fineTuned: boolean;
 }
 
@@ -100,6 +87,7 @@ export interface FitStepEvent {
   readonly tokensPerSecond: number;
 }
 
+/** On the evaluation rows whose label occurs in training; the final report counts the others as wrong. */
 export interface FitEvaluationEvent {
   readonly type: "evaluation";
   readonly step: number;
@@ -117,7 +105,7 @@ export interface FitCheckpointEvent {
   readonly folder: string;
 }
 
-export type WarningCode = "LABEL_NEVER_TRAINED" | "LABEL_RARE" | "TEXT_TRUNCATED" | "TEXT_EMPTY" | "LABELS_FEW_EVALUATED";
+export type WarningCode = "LABEL_NEVER_TRAINED" | "LABEL_RARE" | "TEXT_TRUNCATED";
 
 export interface WarningEvent {
   readonly type: "warning";
@@ -155,12 +143,21 @@ export interface EvaluationReport {
 export interface ClassifyOptions {
   /** How many labels a text gets, best first. Default 1. `null`: all. */
   readonly topK?: number | null;
+  /** Default: what the model was trained with. */
+  readonly functionToApply?: FunctionToApply;
+  /** Most texts that go through the model at once. Default 32. */
+  readonly batchSize?: number;
   readonly signal?: AbortSignal;
   readonly onWarning?: (warning: WarningEvent) => void;
 }
 
 export interface LoadOptions {
-  readonly device?: Device | DeviceChoice;
+  readonly device?: DeviceChoice;
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluateOptions {
+  readonly batchSize?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -171,6 +168,8 @@ export interface FitSummary {
   readonly evaluation: EvaluationReport;
   readonly bestEpoch: number;
   readonly steps: number;
+  /** Of training and the evaluations in between. */
   readonly seconds: number;
+  /** Without padding; the last steps weigh most. */
   readonly tokensPerSecond: number;
 }

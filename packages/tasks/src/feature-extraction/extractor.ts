@@ -1,0 +1,62 @@
+import { openModelFolder, type ModelFolderSource } from "@heddle/transformer";
+import { holdDevice, type DeviceChoice } from "../inference/device.ts";
+import { loadTextModel } from "../inference/load.ts";
+import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
+import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
+
+export interface FeatureExtractorOptions {
+  readonly device?: DeviceChoice;
+  readonly signal?: AbortSignal;
+  /** Default: what sentence-transformers wrote beside the model, else "none". */
+  readonly pooling?: Pooling;
+  /** Vectors of length 1. Default: what sentence-transformers wrote beside the model, else false. */
+  readonly normalize?: boolean;
+}
+
+/** Texts in, vectors out. */
+export class FeatureExtractor {
+  private constructor(
+    private readonly runner: TextRunner,
+    private readonly release: () => void,
+    private readonly choice: PoolingChoice,
+  ) {}
+
+  static async fromPretrained(source: ModelFolderSource, { device: choice, signal, pooling, normalize }: FeatureExtractorOptions = {}): Promise<FeatureExtractor> {
+    await using folder = await openModelFolder(source);
+    const stored = pooling !== undefined && normalize !== undefined ? { pooling, normalize } : await storedPooling(folder);
+    const { device, release } = await holdDevice(choice);
+    try {
+      const { model, tokenizer, maxLength } = await loadTextModel(device, folder, { head: "none", signal });
+      return new FeatureExtractor(new TextRunner(model, tokenizer, maxLength), release, { pooling: pooling ?? stored.pooling, normalize: normalize ?? stored.normalize });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  get pooling(): Pooling {
+    return this.choice.pooling;
+  }
+
+  /** Numbers in a vector. */
+  get hiddenSize(): number {
+    return this.runner.model.config.hiddenSize;
+  }
+
+  /** One vector [hiddenSize] per text; without pooling [tokens · hiddenSize], row-major. */
+  async extract(texts: readonly string[], options: RunTextsOptions = {}): Promise<Float32Array[]> {
+    const { pooling, normalize } = this.choice;
+    const { results, lengths } = await this.runner.run(texts, `features/${pooling}/${normalize ? "normalized" : "plain"}`, pooledFeatures(this.choice), options);
+    return results.map(({ features }, i) => (pooling === "none" ? features!.slice(0, lengths[i]! * this.hiddenSize) : features!) as Float32Array);
+  }
+
+  /** Frees the model, and the device where it was opened for this extractor. */
+  dispose(): void {
+    this.runner.dispose();
+    this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

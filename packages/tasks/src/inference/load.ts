@@ -1,0 +1,63 @@
+import { HeddleError, type Device } from "@heddle/kernels";
+import { loadModel, loadTokenizer, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+
+export interface LoadedTextModel {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  /** Longest input in tokens. */
+  readonly maxLength: number;
+  /** Parameters that the folder lacks, which started at random. */
+  readonly missing: readonly string[];
+  readonly label: string;
+}
+
+export interface LoadTextModelOptions {
+  readonly head: Head;
+  /** For a new head. */
+  readonly labels?: readonly string[];
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A model and its tokenizer from one folder. Errors: those of `loadModel` and TOKENIZER_MISSING, TOKENIZER_INVALID. */
+export async function loadTextModel(device: Device, source: ModelFolderSource | ModelFolder, options: LoadTextModelOptions): Promise<LoadedTextModel> {
+  const opened = "configText" in Object(source) ? null : await openModelFolder(source as ModelFolderSource);
+  const folder = opened ?? (source as ModelFolder);
+  try {
+    const tokenizer = tokenizerOf(folder);
+    const { model, missing } = await loadModel(device, folder, options);
+    if (tokenizer.vocabSize > model.config.vocabSize) {
+      model.dispose();
+      throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${model.config.vocabSize}: the files come from different models, download all of them again`);
+    }
+    return { model, tokenizer, missing, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
+  } finally {
+    await opened?.close();
+  }
+}
+
+function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: ModelFolder): Tokenizer {
+  if (tokenizerText === undefined) {
+    throw new HeddleError("TOKENIZER_MISSING", `[${label}] has no tokenizer.json: save it in Python with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or download it into the folder`);
+  }
+  return loadTokenizer(tokenizerText, tokenizerConfigText);
+}
+
+/** The smallest of what sentence-transformers, the tokenizer and the position table say. */
+async function maxLengthOf(folder: ModelFolder, model: Model, tokenizer: Tokenizer): Promise<number> {
+  const sentenceConfig = await readJson(folder, "sentence_bert_config.json");
+  const sentenceLimit = (sentenceConfig as { max_seq_length?: unknown } | undefined)?.max_seq_length;
+  const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, model.config.maxPositionEmbeddings];
+  return Math.min(...limits);
+}
+
+/** A JSON file of the folder; undefined where it is absent. Errors: CONFIG_INVALID. */
+export async function readJson(folder: ModelFolder, name: string): Promise<unknown> {
+  const text = await folder.readText(name);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new HeddleError("CONFIG_INVALID", `[${folder.label}] ${name} is no valid JSON: download it again`, { cause });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Device } from "@heddle/kernels";
+import type { EncodedRow } from "@heddle/training";
+import { architectureFor, createConfig, createModel, trainByteLevelBpe, trainWordPiece, type Model, type Tokenizer } from "@heddle/transformer";
+import { encodeTexts } from "../inference/encode.ts";
+import { loadTextModel } from "../inference/load.ts";
+import { FINE_TUNE_LIMITS, MAX_TOKENIZER_CHARACTERS, maxLengthFor, SCRATCH_LIMITS, scratchConfig, vocabSizeFor } from "./recipe.ts";
+import type { FitEvent, FitOptions } from "./types.ts";
+
+export interface Prepared {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  /** In tokens. */
+  readonly maxLength: number;
+  /** One per text, without labels. */
+  readonly encoded: readonly EncodedRow[];
+  /** Places of the texts that were cut. */
+  readonly truncated: readonly number[];
+}
+
+type PrepareOptions = Pick<FitOptions, "model" | "tokenizer" | "maxLength" | "signal"> & { seed: number; emit: (event: FitEvent) => void };
+
+/** Tokenizer, encoded texts and an untrained or loaded model for them. */
+export async function prepare(device: Device, texts: readonly string[], labels: readonly string[], options: PrepareOptions): Promise<Prepared> {
+  return options.model === undefined ? prepareFromScratch(device, texts, labels, options) : prepareCheckpoint(device, texts, labels, options);
+}
+
+async function prepareFromScratch(device: Device, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+  const numCharacters = texts.reduce((total, text) => total + text.length, 0);
+  emit({ type: "phase", phase: "tokenizer", message: `training a ${kind === "wordpiece" ? "WordPiece" : "byte-level BPE"} tokenizer on ${texts.length.toLocaleString("en")} texts` });
+  const train = kind === "wordpiece" ? trainWordPiece : trainByteLevelBpe;
+  const tokenizer = await train(firstCharacters(texts, MAX_TOKENIZER_CHARACTERS), { vocabSize: vocabSizeFor(numCharacters), signal });
+  emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with ${tokenizer.vocabSize.toLocaleString("en")} tokens` });
+  const limit = wanted ?? SCRATCH_LIMITS.longest;
+  const { rows, truncated } = await encodeTexts(tokenizer, texts, { maxLength: limit, signal });
+  const maxLength = wanted ?? maxLengthFor(lengthsOf(rows), SCRATCH_LIMITS);
+  emit({ type: "phase", phase: "model", message: "building a small encoder" });
+  const config = createConfig(scratchConfig({ vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
+  const model = createModel(device, architectureFor("bert", "sequence-classification"), config, seed);
+  return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, { rows, truncated }, maxLength, signal)) };
+}
+
+async function prepareCheckpoint(device: Device, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+  emit({ type: "phase", phase: "model", message: "loading the checkpoint" });
+  const { model, tokenizer, maxLength: possible } = await loadTextModel(device, source!, { head: "sequence-classification", labels, seed, signal });
+  try {
+    emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with the checkpoint's tokenizer` });
+    const limits = { longest: Math.min(wanted ?? FINE_TUNE_LIMITS.longest, possible) };
+    const encoded = await encodeTexts(tokenizer, texts, { maxLength: limits.longest, signal });
+    const maxLength = wanted === undefined ? Math.min(possible, maxLengthFor(lengthsOf(encoded.rows), limits)) : limits.longest;
+    return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, encoded, maxLength, signal)) };
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/** Encodes those texts again that a shorter limit cuts. */
+async function shortened(tokenizer: Tokenizer, texts: readonly string[], { rows, truncated }: { rows: readonly EncodedRow[]; truncated: readonly number[] }, maxLength: number, signal: AbortSignal | undefined): Promise<{ encoded: EncodedRow[]; truncated: number[] }> {
+  const encoded = [...rows];
+  const long = rows.flatMap(({ inputIds }, place) => (inputIds.length > maxLength ? [place] : []));
+  const cut = await encodeTexts(tokenizer, long.map((place) => texts[place]!), { maxLength, signal });
+  long.forEach((place, i) => (encoded[place] = cut.rows[i]!));
+  return { encoded, truncated: [...new Set([...truncated, ...long])].sort((a, b) => a - b) };
+}
+
+function lengthsOf(rows: readonly EncodedRow[]): number[] {
+  return rows.map(({ inputIds }) => inputIds.length);
+}
+
+function* firstCharacters(texts: readonly string[], count: number): Generator<string> {
+  let left = count;
+  for (const text of texts) {
+    if (left <= 0) return;
+    yield text;
+    left -= text.length;
+  }
+}
