@@ -52,19 +52,23 @@ async function classificationPipeline(model: ModelFolderSource | TextClassifier,
   const dispose = (): void => {
     if (classifier !== model) classifier.dispose();
   };
-  const classify = (async (texts: string | readonly string[], options: ClassifyOptions = {}) => {
+  function classify(text: string, options?: ClassifyOptions): Promise<Classification[]>;
+  function classify(texts: readonly string[], options?: ClassifyOptions): Promise<Classification[][]>;
+  async function classify(texts: string | readonly string[], options: ClassifyOptions = {}): Promise<Classification[] | Classification[][]> {
     const answers = await classifier.classify(typeof texts === "string" ? [texts] : texts, { ...defaults, ...options });
     return typeof texts === "string" ? answers[0]! : answers;
-  }) as Pick<TextClassificationPipeline, never> as TextClassificationPipeline;
+  }
   return Object.assign(classify, { labels: classifier.labels, dispose, [Symbol.dispose]: dispose });
 }
 
 async function featurePipeline(source: ModelFolderSource, { batchSize, ...options }: FeatureExtractionPipelineOptions): Promise<FeatureExtractionPipeline> {
   const extractor = await FeatureExtractor.fromPretrained(source, options);
   const dispose = (): void => extractor.dispose();
-  const extract = (async (texts: string | readonly string[], { signal }: { signal?: AbortSignal } = {}) => {
+  function extract(text: string, options?: { signal?: AbortSignal }): Promise<Float32Array>;
+  function extract(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
+  async function extract(texts: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array | Float32Array[]> {
     const vectors = await extractor.extract(typeof texts === "string" ? [texts] : texts, { batchSize, signal });
     return typeof texts === "string" ? vectors[0]! : vectors;
-  }) as Pick<FeatureExtractionPipeline, never> as FeatureExtractionPipeline;
+  }
   return Object.assign(extract, { hiddenSize: extractor.hiddenSize, dispose, [Symbol.dispose]: dispose });
 }
