@@ -37,7 +37,7 @@ describe("Trainer on WebGPU", () => {
     model.dispose();
   });
 
-  it("takes one submission and one upload a step, reads back only to log, and evaluates with one of each a batch", async () => {
+  it("takes one submission and one upload a step, reads back now and then, and evaluates with one of each a batch", async () => {
     const { trainer, model } = trainerOf({ numTrainEpochs: 4, groupByLength: true });
     const before = { ...device.traffic };
     let read = 0;
@@ -47,8 +47,9 @@ describe("Trainer on WebGPU", () => {
     }
     expect(device.traffic.submissions - before.submissions).toBe(40);
     expect(device.traffic.uploads - before.uploads).toBe(40);
-    // One for the log at the end, one after 32 steps to notice a divergence.
-    expect(read).toBe(2);
+    // The first step, to learn its time; the last, to log; in between at least once in 32 steps, to notice a divergence.
+    expect(read).toBeGreaterThanOrEqual(3);
+    expect(read).toBeLessThan(40);
     const evaluating = { ...device.traffic };
     await trainer.evaluate(rows.slice(0, 20));
     for (const counted of ["submissions", "uploads", "readbacks"] as const) expect(device.traffic[counted] - evaluating[counted], counted).toBe(3);

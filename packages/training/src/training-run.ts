@@ -30,8 +30,8 @@ export interface RunParts {
 
 /** Steps whose results may stay unread: how late a divergence is noticed. */
 const MAX_UNREAD_STEPS = 32;
-/** Steps handed to the device ahead of its work: enough to keep it busy, few enough to stop soon. */
-const MAX_STEPS_IN_FLIGHT = 2;
+/** Work that may be queued on the device unread: enough to keep it busy, little enough to stop soon. */
+const MAX_UNREAD_MS = 250;
 
 /** One run of a Trainer: where it stands, and what happens at each step. */
 export class TrainingRun {
@@ -43,7 +43,9 @@ export class TrainingRun {
   private epochsDone = 0;
   private stepsSinceLog = 0;
   private unreadSteps = 0;
-  private inFlight: Promise<void>[] = [];
+  /** Expected time of a step; before the first is measured, long enough to wait for it. */
+  private stepMs = Infinity;
+  private unreadSinceMs = 0;
 
   constructor(private readonly parts: RunParts) {
     this.extent = runExtent(parts.args, parts.dataset.length);
@@ -115,19 +117,22 @@ export class TrainingRun {
 
   /** One optimizer step. */
   private async advance(planned: PlannedStep, logs: boolean): Promise<{ report: StepReport | null; tokens: number; learningRate: number }> {
-    const { args, collator, trainStep, model } = this.parts;
+    const { args, collator, trainStep, now } = this.parts;
     const batches = planned.batches.map((rows) => this.collate(collator, rows, planned.epoch));
     const { totalSteps, warmupSteps } = this.extent;
     const learningRate = learningRateAt(planned.index, { type: args.lrSchedulerType, learningRate: args.learningRate, warmupSteps, totalSteps });
-    const read = logs || this.savesAfter(planned) || this.unreadSteps + 1 >= MAX_UNREAD_STEPS;
+    if (this.unreadSteps === 0) this.unreadSinceMs = now();
+    const unread = this.unreadSteps + 1;
+    const read = logs || this.savesAfter(planned) || unread >= MAX_UNREAD_STEPS || unread * this.stepMs >= MAX_UNREAD_MS;
     const report = await trainStep.run(batches, { step: planned.index, learningRate, restartsSums: this.stepsSinceLog === 0, read });
     this.step = planned.index + 1;
     this.epochsDone = planned.epochsDone;
     this.stepsSinceLog++;
-    this.unreadSteps = report ? 0 : this.unreadSteps + 1;
-    if (report) this.checkFinite(report);
-    this.inFlight.push(model.device.finish());
-    if (this.inFlight.length > MAX_STEPS_IN_FLIGHT) await this.inFlight.shift();
+    this.unreadSteps = report ? 0 : unread;
+    if (report) {
+      this.stepMs = (now() - this.unreadSinceMs) / unread;
+      this.checkFinite(report);
+    }
     // Promises alone never let a timer or a Ctrl-C through.
     await new Promise<void>((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve)));
     return { report, tokens: batches.reduce((total, batch) => total + countTokens(batch), 0), learningRate };

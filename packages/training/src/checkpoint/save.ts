@@ -1,5 +1,5 @@
 import type { State } from "@heddle/kernels";
-import { saveModel, statesToWrite, syncFolder, writeSafetensors, type Model } from "@heddle/transformer";
+import { saveModel, statesToWrite, syncFolder, writeSafetensors, type Model, type WritableFileSystem } from "@heddle/transformer";
 import { checkpointPath, OPTIMIZER_FILE, STATE_FILE, temporaryPath } from "./folders.ts";
 import { nodeFiles } from "./node.ts";
 import type { TrainerState } from "./trainer-state.ts";
@@ -17,16 +17,17 @@ export interface CheckpointContents {
  * Writes `checkpoint-N` whole or not at all: everything goes to a temporary sibling folder, is flushed to the disk, and
  * then the folder gets its name. Throws DISK_FULL, FOLDER_NOT_WRITABLE; earlier checkpoints stay as they were.
  *
+ * @param fileSystem what the files are written through; Node's by default
  * @returns the folder's path
  */
-export async function saveCheckpoint(outputDir: string, { model, optimizer, state, files }: CheckpointContents): Promise<string> {
+export async function saveCheckpoint(outputDir: string, { model, optimizer, state, files }: CheckpointContents, fileSystem?: WritableFileSystem): Promise<string> {
   const { fs, path } = nodeFiles();
   const target = checkpointPath(outputDir, state.global_step);
   const temporary = temporaryPath(outputDir, state.global_step, "new");
   const replaced = temporaryPath(outputDir, state.global_step, "old");
   try {
-    await saveModel(model, temporary, { files: { ...files, [STATE_FILE]: state } });
-    await writeSafetensors(path.join(temporary, OPTIMIZER_FILE), statesToWrite(optimizer));
+    await saveModel(model, temporary, { files: { ...files, [STATE_FILE]: state } }, { fileSystem });
+    await writeSafetensors(path.join(temporary, OPTIMIZER_FILE), statesToWrite(optimizer), { fileSystem });
     // A folder cannot replace a folder that is not empty.
     const exists = await fs.rename(target, replaced).then(
       () => true,
