@@ -28,7 +28,7 @@ export async function fitTextClassifier<Classifier>(rows: readonly LabelledText[
   try {
     const knownEvalRows = evalRows.filter(({ label }) => labels.includes(String(label)));
     const all = [...trainRows, ...knownEvalRows];
-    prepared = await prepare(device, all.map(({ text }) => text), labels, { ...options, seed, emit });
+    prepared = await prepare(device, all.map(({ text }) => text), labels, { ...options, numTrainTexts: trainRows.length, seed, emit });
     const { model, tokenizer, maxLength, encoded, truncated } = prepared;
     if (truncated.length > 0) emit(truncationWarning(truncated, all.length, maxLength));
     const ids = new Map(labels.map((label, id) => [label, id]));

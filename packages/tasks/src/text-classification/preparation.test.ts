@@ -42,7 +42,7 @@ it("the recipe follows the size of the data", () => {
   expect(maxLengthFor([...new Array<number>(98).fill(20), 90, 100], { longest: 256 })).toBe(24);
   expect(maxLengthFor([3], { longest: 256 })).toBe(16);
   expect(maxLengthFor(new Array<number>(10).fill(900), { longest: 128 })).toBe(128);
-  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).numTrainEpochs).toBe(20);
+  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).numTrainEpochs).toBe(12);
   expect(scratchRecipe({ numRows: 67_349, numTokens: 900_000 })).toMatchObject({ numTrainEpochs: 6, perDeviceTrainBatchSize: 64 });
   expect(fineTuneRecipe({ numRows: 900, numTokens: 30_000 })).toMatchObject({ numTrainEpochs: 3, learningRate: 5e-5 });
 });

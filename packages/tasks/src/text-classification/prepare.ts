@@ -17,36 +17,42 @@ export interface Prepared {
   readonly truncated: readonly number[];
 }
 
-type PrepareOptions = Pick<FitOptions, "model" | "tokenizer" | "maxLength" | "signal"> & { seed: number; emit: (event: FitEvent) => void };
+interface PrepareOptions extends Pick<FitOptions, "model" | "tokenizer" | "maxLength" | "signal"> {
+  /** The first so many texts train; the tokenizer and the longest length must not see the others. */
+  numTrainTexts: number;
+  seed: number;
+  emit: (event: FitEvent) => void;
+}
 
 /** Tokenizer, encoded texts and an untrained or loaded model for them. */
 export async function prepare(device: Device, texts: readonly string[], labels: readonly string[], options: PrepareOptions): Promise<Prepared> {
   return options.model === undefined ? prepareFromScratch(device, texts, labels, options) : prepareCheckpoint(device, texts, labels, options);
 }
 
-async function prepareFromScratch(device: Device, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
-  const numCharacters = texts.reduce((total, text) => total + text.length, 0);
-  emit({ type: "phase", phase: "tokenizer", message: `training a ${kind === "wordpiece" ? "WordPiece" : "byte-level BPE"} tokenizer on ${texts.length.toLocaleString("en")} texts` });
+async function prepareFromScratch(device: Device, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+  const trainTexts = texts.slice(0, numTrainTexts);
+  const numCharacters = trainTexts.reduce((total, text) => total + text.length, 0);
+  emit({ type: "phase", phase: "tokenizer", message: `training a ${kind === "wordpiece" ? "WordPiece" : "byte-level BPE"} tokenizer on ${trainTexts.length.toLocaleString("en")} texts` });
   const train = kind === "wordpiece" ? trainWordPiece : trainByteLevelBpe;
-  const tokenizer = await train(firstCharacters(texts, MAX_TOKENIZER_CHARACTERS), { vocabSize: vocabSizeFor(numCharacters), signal });
+  const tokenizer = await train(firstCharacters(trainTexts, MAX_TOKENIZER_CHARACTERS), { vocabSize: vocabSizeFor(numCharacters), signal });
   emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with ${tokenizer.vocabSize.toLocaleString("en")} tokens` });
   const limit = wanted ?? SCRATCH_LIMITS.longest;
   const { rows, truncated } = await encodeTexts(tokenizer, texts, { maxLength: limit, signal });
-  const maxLength = wanted ?? maxLengthFor(lengthsOf(rows), SCRATCH_LIMITS);
+  const maxLength = wanted ?? maxLengthFor(lengthsOf(rows.slice(0, numTrainTexts)), SCRATCH_LIMITS);
   emit({ type: "phase", phase: "model", message: "building a small encoder" });
   const config = createConfig(scratchConfig({ vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
   const model = createModel(device, architectureFor("bert", "sequence-classification"), config, seed);
   return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, { rows, truncated }, maxLength, signal)) };
 }
 
-async function prepareCheckpoint(device: Device, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+async function prepareCheckpoint(device: Device, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
   emit({ type: "phase", phase: "model", message: "loading the checkpoint" });
   const { model, tokenizer, maxLength: possible } = await loadTextModel(device, source!, { head: "sequence-classification", labels, seed, signal });
   try {
     emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with the checkpoint's tokenizer` });
     const limits = { longest: Math.min(wanted ?? FINE_TUNE_LIMITS.longest, possible) };
     const encoded = await encodeTexts(tokenizer, texts, { maxLength: limits.longest, signal });
-    const maxLength = wanted === undefined ? Math.min(possible, maxLengthFor(lengthsOf(encoded.rows), limits)) : limits.longest;
+    const maxLength = wanted === undefined ? Math.min(possible, maxLengthFor(lengthsOf(encoded.rows.slice(0, numTrainTexts)), limits)) : limits.longest;
     return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, encoded, maxLength, signal)) };
   } catch (error) {
     model.dispose();

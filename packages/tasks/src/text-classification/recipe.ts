@@ -61,7 +61,7 @@ const SCRATCH_TOKENS = 5_000_000;
 export function scratchRecipe({ numRows, numTokens }: DataSize): Recipe {
   return {
     ...common,
-    numTrainEpochs: Math.min(20, Math.max(3, Math.round(SCRATCH_TOKENS / numTokens))),
+    numTrainEpochs: Math.min(12, Math.max(3, Math.round(SCRATCH_TOKENS / numTokens))),
     perDeviceTrainBatchSize: numRows < 20_000 ? 32 : 64,
     learningRate: 1e-3,
     warmupRatio: 0.1,
