@@ -1,6 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { DeviceName } from "@heddle/tasks";
 import type { CommonOptions, Session } from "../session/session.ts";
+import { demo, type DemoOptions } from "./demo.ts";
+import { devices } from "./devices.ts";
+import { evaluate, type EvalOptions } from "./eval.ts";
+import { predict, type PredictOptions } from "./predict.ts";
 import { train, type TrainOptions } from "./train.ts";
 
 /** Runs a command's body with its session. */
@@ -19,7 +23,8 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", EXIT_CODES);
 
-  common(program.command("train"))
+  program
+    .command("train")
     .description("train a text classifier on labelled rows of a CSV, TSV or JSON Lines file")
     .requiredOption("--data <file>", "rows to train on")
     .requiredOption("--text <column>", "column with the texts")
@@ -39,15 +44,50 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--overwrite", "replace a finished model, or discard an unfinished run, in the output folder")
     .action((options: TrainOptions & CommonOptions) => start(options, (session) => train(options, session)));
 
+  program
+    .command("eval")
+    .description("say how good a model is on labelled rows")
+    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .requiredOption("--data <file>", "rows to evaluate on")
+    .requiredOption("--text <column>", "column with the texts")
+    .requiredOption("--label <column>", "column with the labels")
+    .action((options: EvalOptions & CommonOptions) => start(options, (session) => evaluate(options, session)));
+
+  program
+    .command("predict")
+    .description("classify texts: arguments, lines on standard input, or a column of a file")
+    .argument("[text...]", "texts to classify")
+    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .option("--data <file>", "file with texts")
+    .option("--text <column>", "its column with the texts")
+    .option("--top-k <n>", "labels a text gets, best first", wholeFrom(1), 1)
+    .addHelpText("after", "Writes one answer a text, in their order: on a terminal in columns, otherwise label, score and text\nwith tabs between them, with --json as {\"text\", \"label\", \"score\", \"scores\"}.")
+    .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
+
+  program
+    .command("devices")
+    .description("list the adapters found here, with their measured speed")
+    .action((options: CommonOptions) => start(options, (session) => devices(session)));
+
+  program
+    .command("demo")
+    .description("the tour: train on the repository's reviews, compare with simpler means, classify what you type")
+    .argument("[text...]", "reviews to classify (default: asks on a terminal, else some samples)")
+    .option("--model <folder>", "Hugging Face folder of a checkpoint to fine-tune instead of training from scratch")
+    .option("--output <folder>", "where the model goes", "heddle-demo-model")
+    .action((texts: string[], options: DemoOptions & CommonOptions) => start(options, (session) => demo(texts, options, session)));
+
+  program.commands.forEach(addCommonOptions);
   return program;
 }
 
-function common(command: Command): Command {
-  return command
+/** The options that every command has, shown after its own. */
+function addCommonOptions(command: Command): void {
+  command
     .addOption(new Option("--device <name>", "where to run (default: auto, the best WebGPU adapter)").choices(["auto", "webgpu", "reference"] satisfies DeviceName[]))
     .option("--seed <n>", "the same seed, data and device give the same model", wholeFrom(0), 42)
-    .option("--json", "JSON lines on standard output; the last one is the result", false)
-    .option("--verbose", "more about what happens, and where an error came from", false)
+    .option("--json", "JSON lines on standard output; the last one is the result")
+    .option("--verbose", "more about what happens, and where an error came from")
     .addHelpText("after", EXIT_CODES);
 }
 

@@ -6,8 +6,8 @@ import type { Terminal } from "./terminal.ts";
 export interface CommonOptions {
   readonly device?: DeviceName;
   readonly seed: number;
-  readonly json: boolean;
-  readonly verbose: boolean;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** One run of one command. */
