@@ -32,7 +32,7 @@ const attend = (options: Omit<AttentionOptions, "mask" | "bias" | "dropout"> & {
 const maskOf = (lengths: number[], keys: number): HostTensor => ({ shape: [lengths.length, keys], data: Float32Array.from(lengths.flatMap((length) => Array.from({ length: keys }, (_, j) => (j < length ? 1 : 0)))) });
 
 describe("attention", () => {
-  it.each([1, 3, 8, 16, 32, 33, 40, 64])("equals the reference with headDim %i", async (headDim) => {
+  it.each([1, 7, 32, 40, 64])("equals the reference with headDim %i", async (headDim) => {
     for (const queries of [1, 5, 17, 33]) await checkForward(device, attend(), operands({ queries, headDim }));
   });
 
@@ -87,7 +87,7 @@ describe("attention", () => {
     await checkGradients(device, attend({ causal: true, probability: 0.3 }), inputs, ["q", "k", "v", "bias"]);
   });
 
-  it.each([32, 40, 64, 128])("has the reference's gradients on the device at headDim %i", async (headDim) => {
+  it.each([32, 40, 64])("has the reference's gradients on the device at headDim %i", async (headDim) => {
     const inputs = { ...operands({ batch: 2, queries: 21, heads: 4, keyHeads: 2, headDim }), mask: maskOf([21, 10], 21) };
     const fn: TracedFunction = (tensors) => {
       const y = attend()(tensors).y!;

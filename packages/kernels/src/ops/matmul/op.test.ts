@@ -135,7 +135,9 @@ describe.each<[string, MatmulDesign]>([
   });
   it.each(transposes)("equals the reference, %o", async (options) => {
     const attributes: MatmulAttributes = { ...options, bias: true, activation: "identity" };
-    for (const [m, k, n, splits] of [[36, 40, 68, 1], [5, 7, 3, 1], [33, 22, 66, 1], [36, 40, 68, 3]] as const) {
+    // Splitting needs texts of its own, and a workgroup tile takes a CPU driver seconds: once is enough.
+    const split = options.transposeA || options.transposeB ? [] : [[36, 40, 68, 3] as const];
+    for (const [m, k, n, splits] of [[36, 40, 68, 1] as const, [33, 22, 66, 1] as const, ...split]) {
       const op = forced({ design, splits });
       const fn: TracedFunction = ({ a, b, bias }) => ({ y: emit(op, [a!, b!, bias!], attributes)[0]! });
       await checkForward(device, fn, { ...operands(m, k, n, options), bias: randomTensor([n], 3) });
