@@ -4,9 +4,12 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { pipeline } from "../pipeline.ts";
 import { easyRows } from "../testing/reviews.ts";
+
+// Seconds on a free machine; software adapters share two cores with whatever else runs.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const device = await openDevice({ device: "webgpu" });
 const reference = new ReferenceDevice();
