@@ -8,6 +8,7 @@ export { ReferenceDevice } from "./reference/device.ts";
 export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";
 export { listDevices, type DeviceList, type DeviceListing } from "./device/list.ts";
 export { WebGpuDevice } from "./webgpu/device.ts";
+export { measureCeiling } from "./device/ceiling.ts";
 
 // Programs: trace, differentiate, compile
 export { compile, hostTensor, scalar, type CompiledFunction, type RunInputs } from "./program/compile.ts";

@@ -15,7 +15,7 @@ export function withDefault<T>(schema: z.ZodType<T>, value: T) {
 }
 
 /** Activation functions by the name of their formula; config.json has several names for some. */
-export type HiddenAct = "gelu" | "gelu_new" | "quick_gelu" | "relu" | "silu" | "tanh" | "sigmoid";
+export type HiddenAct = "gelu" | "gelu_new" | "quick_gelu" | "relu" | "silu" | "tanh";
 
 const ACTIVATION_NAMES: Readonly<Record<string, HiddenAct>> = {
   gelu: "gelu",
@@ -28,7 +28,6 @@ const ACTIVATION_NAMES: Readonly<Record<string, HiddenAct>> = {
   silu: "silu",
   swish: "silu",
   tanh: "tanh",
-  sigmoid: "sigmoid",
 };
 
 export const activation = z.string().transform((name, context): HiddenAct => {

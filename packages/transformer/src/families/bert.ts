@@ -73,9 +73,10 @@ export function firstToken(hidden: Tensor): Tensor {
 
 const classifierDropout = (config: BertConfig) => config.classifierDropout ?? config.hiddenDropoutProb;
 
-/** Plain hidden states. Checkpoints keep these parameters without the `bert.` prefix. */
+/** Plain hidden states and the pooler's output. Checkpoints keep these parameters without the `bert.` prefix. */
 export function bertModel(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
-  return bertEncoder(scope, config, inputs, mode);
+  const encoder = bertEncoder(scope, config, inputs, mode);
+  return { ...encoder, poolerOutput: pooler(scope, config, encoder.lastHiddenState) };
 }
 
 export function bertForSequenceClassification(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {

@@ -17,6 +17,8 @@ export interface EncoderOutputs {
 export interface ModelOutputs extends EncoderOutputs {
   /** [batch, labels], [batch, length, labels] or [batch, length, vocabulary]. */
   readonly logits?: Tensor;
+  /** tanh(W h₀ + b) of the first token, [batch, hidden]; only of a bare encoder that has a pooler. */
+  readonly poolerOutput?: Tensor;
   /** [batch, length]. */
   readonly startLogits?: Tensor;
   readonly endLogits?: Tensor;
