@@ -5,7 +5,7 @@ import { isAbort } from "../session/failure.ts";
 import type { Session } from "../session/session.ts";
 
 /** Leaves room for set-up within the five minutes that the demo may take. */
-const TRAINING_SECONDS = 120;
+const TRAINING_SECONDS = 150;
 const LEAST_EPOCHS = 3;
 /** The first steps also compile; the pace is measured between these two. */
 const PACE_STEPS = { from: 5, to: 10 } as const;

@@ -89,16 +89,26 @@ function renderScores({ majority, baseline, transformer }: Scores, { model }: De
 }
 
 /** What the numbers mean, chance included: said the same way whoever wins. */
-function verdict({ baseline, transformer }: Scores, fineTuned: boolean): string {
+function verdict({ majority, baseline, transformer }: Scores, fineTuned: boolean): string {
   const { numRows, accuracy } = transformer;
   const difference = 100 * (accuracy - baseline.accuracy);
-  // Half the width of a 95 % interval of one accuracy (normal approximation).
-  const chance = 196 * Math.sqrt((accuracy * (1 - accuracy)) / numRows);
+  const chance = 100 * halfInterval(accuracy, numRows);
   const size = `${Math.abs(difference).toFixed(1)} points`;
   const outcome = Math.abs(difference) < 0.05 ? "Both are equally good" : difference > 0 ? `The Transformer is ${size} better` : `TF-IDF wins by ${size}`;
-  const noise = `on ${count(numRows)} reviews chance alone moves a score by about ±${chance.toFixed(0)} points`;
-  if (fineTuned) return `${outcome}; ${noise}.`;
-  return `${outcome}; ${noise}.\nFrom scratch a Transformer knows no language but these reviews, and counting words is hard to beat with so few.\nA pretrained encoder changes that: \`--model FOLDER\` fine-tunes one (any BERT or DistilBERT folder from Hugging Face).`;
+  const sentences = [`${outcome}; on ${count(numRows)} reviews chance alone moves a score by about ±${chance.toFixed(0)} points.`];
+  if (100 * (accuracy - majority.accuracy) < chance) sentences.push("The Transformer has hardly learned anything yet: it needs more steps than this run had.");
+  if (!fineTuned) {
+    sentences.push(
+      "From scratch it knows no language but these reviews, and counting words is hard to beat with so few.",
+      "A pretrained encoder changes that: --model FOLDER fine-tunes one (a BERT or DistilBERT folder from Hugging Face).",
+    );
+  }
+  return sentences.join("\n");
+}
+
+/** Half the width of an accuracy's 95 % interval, by the normal approximation. */
+function halfInterval(accuracy: number, numRows: number): number {
+  return 1.96 * Math.sqrt((accuracy * (1 - accuracy)) / numRows);
 }
 
 function resultJson({ majority, baseline, transformer }: Scores, { output }: DemoOptions, seconds: number): object {

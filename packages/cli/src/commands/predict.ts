@@ -1,3 +1,4 @@
+import { addAbortSignal } from "node:stream";
 import { HeddleError, TextClassifier, type Classification } from "@heddle/tasks";
 import { linesAsTheyCome } from "../data/lines.ts";
 import { readTexts } from "../data/rows.ts";
@@ -51,8 +52,8 @@ async function itemChunks(given: readonly string[], { data, text }: PredictOptio
   return fromStdin(session);
 }
 
-async function* fromStdin({ terminal: { stdin } }: Session): AsyncGenerator<Item[], void, undefined> {
-  for await (const lines of linesAsTheyCome(stdin)) yield* chunked(lines.map((text) => ({ text })));
+async function* fromStdin({ terminal: { stdin }, signal }: Session): AsyncGenerator<Item[], void, undefined> {
+  for await (const lines of linesAsTheyCome(addAbortSignal(signal, stdin))) yield* chunked(lines.map((text) => ({ text })));
 }
 
 function* chunked(items: readonly Item[]): Generator<Item[], void, undefined> {
