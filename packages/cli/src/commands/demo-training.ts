@@ -1,14 +1,9 @@
-import { TextClassifier, type Device, type FitPlanEvent, type LabelledText } from "@heddle/tasks";
+import { TextClassifier, type Device, type LabelledText } from "@heddle/tasks";
 import { countOf } from "../screen/format.ts";
 import { TrainingProgress } from "../screen/training-progress.ts";
 import { isAbort } from "../session/failure.ts";
 import type { Session } from "../session/session.ts";
-
-/** Leaves room for set-up within the five minutes that the demo may take. */
-const TRAINING_SECONDS = 150;
-const LEAST_EPOCHS = 3;
-/** The first steps also compile; the pace is measured between these two. */
-const PACE_STEPS = { from: 5, to: 10 } as const;
+import { Pace, PACE_STEPS } from "./pace.ts";
 
 /**
  * Trains with the library's defaults, and with fewer epochs only where this machine would take too long for a demo:
@@ -27,15 +22,15 @@ export async function fitInTime(device: Device, rows: readonly LabelledText[], m
       onEvent: (event) => {
         progress.handle(event);
         if (event.type === "plan") pace.plan = event;
-        if (event.type === "step" && pace.epochsThatFit(event.step) !== undefined) tooSlow.abort();
+        if (event.type === "step" && pace.isTooSlow(event.step)) tooSlow.abort();
       },
     });
   } catch (error) {
     if (session.signal.aborted || !isAbort(error, tooSlow.signal)) throw error;
   }
-  const epochs = pace.fitting!;
+  const epochs = pace.epochsThatFit;
   session.status.clear();
-  session.log(`This adapter takes ${pace.secondsPerStep!.toFixed(1)} s a step: the demo starts again with ${countOf(epochs, "epoch")} instead of ${pace.plan!.numTrainEpochs}, to be done in some minutes.`);
+  session.log(`This adapter takes ${pace.secondsPerStep.toFixed(1)} s a step: the demo starts again with ${countOf(epochs, "epoch")} instead of ${pace.plan!.numTrainEpochs}, to be done in some minutes.`);
   const shorter = new TrainingProgress(session);
   return TextClassifier.fit(rows, {
     ...options,
@@ -44,24 +39,4 @@ export async function fitInTime(device: Device, rows: readonly LabelledText[], m
     // What was said the first time stays true.
     onEvent: (event) => event.type !== "phase" && event.type !== "warning" && shorter.handle(event),
   });
-}
-
-/** How long a step takes here, and how many epochs that allows. */
-class Pace {
-  plan: FitPlanEvent | undefined;
-  secondsPerStep: number | undefined;
-  /** Set where the plan takes too long. */
-  fitting: number | undefined;
-  #fromMs = 0;
-
-  epochsThatFit(step: number): number | undefined {
-    if (step === PACE_STEPS.from) this.#fromMs = performance.now();
-    if (step !== PACE_STEPS.to) return undefined;
-    const { totalSteps, numTrainEpochs } = this.plan!;
-    this.secondsPerStep = (performance.now() - this.#fromMs) / 1000 / (PACE_STEPS.to - PACE_STEPS.from);
-    if (this.secondsPerStep * totalSteps <= TRAINING_SECONDS) return undefined;
-    const fitting = Math.max(LEAST_EPOCHS, Math.floor((TRAINING_SECONDS / this.secondsPerStep / totalSteps) * numTrainEpochs));
-    this.fitting = fitting < numTrainEpochs ? fitting : undefined;
-    return this.fitting;
-  }
 }
