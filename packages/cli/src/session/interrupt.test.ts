@@ -13,7 +13,7 @@ describe("onInterrupt", () => {
 
   it("takes two signals at once for one key, and a later one for a second key", () => {
     vi.useFakeTimers({ toFake: ["performance"] });
-    const exit = vi.fn();
+    const exit = vi.fn<(code: number) => void>();
     const host = Object.assign(new EventEmitter(), { exit });
     const { signal, stopListening } = onInterrupt(host as object as NodeJS.Process);
     host.emit("SIGINT");
