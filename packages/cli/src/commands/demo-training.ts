@@ -30,7 +30,7 @@ export async function fitInTime(device: Device, rows: readonly LabelledText[], m
   }
   const epochs = pace.epochsThatFit;
   session.status.clear();
-  session.log(`This adapter takes ${pace.secondsPerStep.toFixed(1)} s a step: the demo starts again with ${countOf(epochs, "epoch")} instead of ${pace.plan!.numTrainEpochs}, to be done in some minutes.`);
+  session.log(`${pace.secondsPerStep.toFixed(1)} s a step is slow: starting again with ${countOf(epochs, "epoch")} instead of ${pace.plan!.numTrainEpochs}, so that the demo ends soon.`);
   const shorter = new TrainingProgress(session);
   return TextClassifier.fit(rows, {
     ...options,

@@ -35,6 +35,14 @@ describe("heddle predict", () => {
     expect(fromFile.lines[0]).toMatchObject({ line: 2, ...fromArguments.lines[0] });
   });
 
+  it("names rows without a text on standard error, and answers the others", async () => {
+    const gaps = join(scratch, "gaps.csv");
+    writeFileSync(gaps, `${tinyCsv},good\n`);
+    const { exitCode, lines, err } = await predict(["--json", "--data", gaps, "--text", "text"]);
+    expect([exitCode, lines.length, lines.every((line) => "label" in line)]).toEqual([0, 12, true]);
+    expect(err).toContain("line 14 the text (column text) is empty");
+  });
+
   it("writes label, score and text with tabs, best label first, and columns on a terminal", async () => {
     const { out } = await predict(["--top-k", "5", "a\tb\nc"]);
     const [best, bestScore, other, otherScore, text] = out.trimEnd().split("\t");

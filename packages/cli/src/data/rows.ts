@@ -15,11 +15,12 @@ export async function readLabelledRows(session: Session, path: string, text: Col
   const table = await readTableFile(path);
   requireColumns(table, [text, label]);
   const { rows, problems } = labelledTexts(table, { text: text.name, label: label.name });
+  if (problems.length > 0) session.event({ type: "badRows", file: path, count: problems.length, rows: problems });
   reportProblems(session, path, problems, rows.length);
   return rows;
 }
 
-/** The texts of a file with their lines. */
+/** The texts of a file with their lines; rows without one are reported to people only, as each JSON line is an answer. */
 export async function readTexts(session: Session, path: string, text: ColumnChoice) {
   const table = await readTableFile(path);
   requireColumns(table, [text]);
@@ -37,7 +38,6 @@ function requireColumns({ name, columns }: Table, wanted: readonly ColumnChoice[
 
 function reportProblems(session: Session, path: string, problems: readonly RowProblem[], usable: number): void {
   if (problems.length === 0) return;
-  session.event({ type: "badRows", file: path, count: problems.length, rows: problems });
   const shown = problems.slice(0, MAX_PROBLEMS_SHOWN).map(({ line, reason }) => `\n  line ${line} ${reason}`);
   const more = problems.length > shown.length ? `\n  and ${count(problems.length - shown.length)} more` : "";
   session.warn(`${path}: ${count(problems.length)} of ${countOf(problems.length + usable, "row")} cannot be used and ${problems.length === 1 ? "is" : "are"} left out${shown.join("")}${more}`);
