@@ -1,10 +1,12 @@
 import type { Device, Executable, State } from "../device/device.ts";
 import type { Gpu } from "../device/gpu.ts";
+import { politely } from "../device/polite-wait.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import { WebGpuExecutable } from "./executable.ts";
 import { PipelineCache } from "./pipelines.ts";
+import { QueueClock } from "./queue-clock.ts";
 import { readBuffers } from "./readback.ts";
 import { WebGpuState } from "./state.ts";
 import { Workspace } from "./workspace.ts";
@@ -31,6 +33,7 @@ export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly pipelines: PipelineCache;
   readonly workspace: Workspace;
+  readonly clock = new QueueClock();
   readonly traffic: Traffic = { submissions: 0, dispatches: 0, uploads: 0, readbacks: 0 };
   readonly maxDispatchesPerSubmission: number;
   private unreadRuns = 0;
@@ -97,8 +100,11 @@ export class WebGpuDevice implements Device {
 
   async finish(): Promise<void> {
     this.gpu.assertUsable();
-    await this.gpu.device.queue.onSubmittedWorkDone();
-    this.gpu.assertUsable();
+    const startMs = performance.now();
+    await politely(this.gpu.profile, this.clock.expectedMs);
+    const awakeMs = performance.now();
+    await this.gpu.guardLost(this.gpu.device.queue.onSubmittedWorkDone());
+    this.clock.done(awakeMs - startMs, performance.now() - awakeMs);
   }
 
   dispose(): void {

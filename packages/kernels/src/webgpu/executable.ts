@@ -11,6 +11,7 @@ import type { WebGpuDevice } from "./device.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { mapAndCopy } from "./readback.ts";
 import type { WebGpuState } from "./state.ts";
+import { costOf } from "./queue-clock.ts";
 import { Submitter } from "./submitter.ts";
 
 /** Buffers of one plan beside the shared workspace. Null where the plan has no use for one. */
@@ -30,7 +31,8 @@ export class WebGpuExecutable implements Executable {
   private readonly staging: ArrayBuffer;
   /** The latest run that still uses the readback buffer. */
   private reading: Promise<unknown> = Promise.resolve();
-  private expectedMs = 0;
+  private readonly cost: number;
+  private hasRun = false;
   private disposed = false;
 
   constructor(
@@ -38,6 +40,7 @@ export class WebGpuExecutable implements Executable {
     readonly program: Program,
   ) {
     this.plan = plan(program, device.gpu.profile);
+    this.cost = costOf(this.plan.commands);
     this.staging = new ArrayBuffer(this.plan.memory.uploadBytes);
   }
 
@@ -92,17 +95,10 @@ export class WebGpuExecutable implements Executable {
   }
 
   private async submitAndRead(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): Promise<Record<string, HostTensor>> {
-    const startMs = performance.now();
     this.submit(pipelines, inputs, wanted, signal);
     const pieces = wanted.map((name) => this.plan.readbacks.get(name)!);
-    const arrays = await mapAndCopy(this.device, this.resources!.readback!.buffer, pieces, this.expectedMs);
+    const arrays = await mapAndCopy(this.device, this.resources!.readback!.buffer, pieces);
     await this.device.throttle(true);
-    const elapsedMs = performance.now() - startMs;
-    // Where the work was done before the sleep was over, the time taken only confirms the estimate: one slow first run
-    // would make all the next ones slow.
-    const overslept = elapsedMs < 0.9 * this.expectedMs + 2;
-    if (overslept) this.expectedMs /= 2;
-    else this.expectedMs = this.expectedMs === 0 ? elapsedMs : Math.min(elapsedMs, 0.8 * this.expectedMs + 0.2 * elapsedMs);
     signal?.throwIfAborted();
     return Object.fromEntries(wanted.map((name, i) => [name, { shape: pieces[i]!.type.shape, data: arrays[i]! }]));
   }
@@ -145,6 +141,8 @@ export class WebGpuExecutable implements Executable {
     queue.flush();
     traffic.submissions += queue.submissions;
     traffic.dispatches += dispatches;
+    this.device.clock.queue(this.cost, !this.hasRun);
+    this.hasRun = true;
   }
 
   private allocate(): Resources {

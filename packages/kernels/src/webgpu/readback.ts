@@ -21,22 +21,21 @@ export async function readBuffers(device: WebGpuDevice, sources: readonly { buff
     });
     gpu.device.queue.submit([encoder.finish()]);
     device.traffic.submissions++;
-    return await mapAndCopy(device, staging.buffer, sources.map(({ type }, i) => ({ type, offset: offsets[i]! })), 0);
+    return await mapAndCopy(device, staging.buffer, sources.map(({ type }, i) => ({ type, offset: offsets[i]! })));
   } finally {
     staging.release();
   }
 }
 
-/**
- * Waits for `staging`, copies its pieces out and unmaps it.
- *
- * @param expectedMs how long the queued work will probably take
- */
-export async function mapAndCopy(device: WebGpuDevice, staging: GPUBuffer, pieces: readonly { type: TensorType; offset: number }[], expectedMs: number): Promise<HostTensor["data"][]> {
+/** Waits for `staging` and with it for all that was queued before, copies its pieces out and unmaps it. */
+export async function mapAndCopy(device: WebGpuDevice, staging: GPUBuffer, pieces: readonly { type: TensorType; offset: number }[]): Promise<HostTensor["data"][]> {
   const { gpu } = device;
   device.traffic.readbacks++;
-  await politely(gpu.profile, expectedMs);
+  const startMs = performance.now();
+  await politely(gpu.profile, device.clock.expectedMs);
+  const awakeMs = performance.now();
   await gpu.guardLost(staging.mapAsync(MapMode.READ));
+  device.clock.done(awakeMs - startMs, performance.now() - awakeMs);
   const bytes = staging.getMappedRange();
   const results = pieces.map(({ type, offset }) => {
     const size = sizeOf(type.shape);

@@ -1,0 +1,48 @@
+import type { Command } from "../program/plan.ts";
+
+/** Sleeps are cut to this, so that one odd estimate cannot freeze a program for long. */
+const MAX_EXPECTED_MS = 2000;
+/** What a dispatch costs beyond its arithmetic and its bytes, in the same unit. */
+const COST_PER_DISPATCH = 100_000;
+/** Bytes weigh more than multiply-adds: memory is the slower of the two on every adapter. */
+const COST_PER_BYTE = 4;
+
+/** How much work a plan's commands are, in a unit of no meaning but for comparison. */
+export function costOf(commands: readonly Command[]): number {
+  return commands.reduce((total, command) => total + COST_PER_DISPATCH + (command.kind === "copy" ? COST_PER_BYTE * command.bytes : command.flops + COST_PER_BYTE * command.bytes), 0);
+}
+
+/** Knows about when the queue will be done: the work in it, and how fast this device has been at such work. */
+export class QueueClock {
+  private queuedCost = 0;
+  private msPerCost = 0;
+  private compiles = false;
+
+  /** @param first a plan's first run compiles shaders: its time tells nothing about the next one */
+  queue(cost: number, first: boolean): void {
+    this.queuedCost += cost;
+    this.compiles ||= first;
+  }
+
+  /** Until everything queued is done; 0 while nothing is known. */
+  get expectedMs(): number {
+    return this.compiles ? 0 : Math.min(MAX_EXPECTED_MS, this.queuedCost * this.msPerCost);
+  }
+
+  /**
+   * The queue is empty.
+   *
+   * @param sleptMs slept before its end was asked for
+   * @param awaitedMs from then until it came
+   */
+  done(sleptMs: number, awaitedMs: number): void {
+    if (!this.compiles && this.queuedCost > 0) {
+      // Where the end had come already, the sleep was too long, by how much nobody knows.
+      const overslept = sleptMs > 0 && awaitedMs < 0.1 * sleptMs;
+      const observed = (overslept ? 0.7 * sleptMs : sleptMs + awaitedMs) / this.queuedCost;
+      this.msPerCost = this.msPerCost === 0 || overslept ? observed : 0.7 * this.msPerCost + 0.3 * observed;
+    }
+    this.queuedCost = 0;
+    this.compiles = false;
+  }
+}

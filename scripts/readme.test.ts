@@ -1,0 +1,55 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const samples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
+
+/** Runs a sample as a user would have it: a file of its own, in a folder with their data. */
+function runSample(code: string): { output: string; printed: string; status: number | null; folder: string } {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-readme-"));
+  const rows = readFileSync(join(root, "examples/data/reviews.csv"), "utf8").split("\n").slice(0, 61);
+  writeFileSync(join(folder, "reviews.csv"), rows.join("\n"));
+  // Beside the benchmarks, whose package depends on all others.
+  const file = join(root, "benchmarks", `.readme-${process.pid}.ts`);
+  writeFileSync(file, code);
+  try {
+    const run = spawnSync(process.execPath, ["--conditions=@heddle/source", "--import", join(root, "node_modules/tsx/dist/esm/index.mjs"), file], { cwd: folder, encoding: "utf8" });
+    return { output: run.stdout + run.stderr, printed: run.stdout, status: run.status, folder };
+  } finally {
+    rmSync(file);
+  }
+}
+
+describe("README", () => {
+  it("has samples", () => {
+    expect(samples.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("trains, saves and answers in ten lines", { timeout: 240_000 }, () => {
+    const { output, status, folder } = runSample(samples[0]!);
+    expect(status, output).toBe(0);
+    expect(output).toMatch(/label: '(positive|negative)', score: 0\.\d+/);
+    expect(existsSync(join(folder, "model/model.safetensors"))).toBe(true);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("fits a line with a program of its own", { timeout: 120_000 }, () => {
+    const { output, printed, status, folder } = runSample(samples[1]!);
+    expect(status, output).toBe(0);
+    expect(Number(printed.trim().split("\n").at(-1))).toBeLessThan(1e-3);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("names only npm scripts that exist", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+    for (const [, name] of readme.matchAll(/npm run ([\w-]+)/g)) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it("links only to files that exist", () => {
+    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) expect(existsSync(join(root, target!)), target).toBe(true);
+  });
+});
