@@ -38,6 +38,6 @@ function renderDevices({ devices: found, missing }: DeviceList, { terminal: { ou
   const header = ["", "adapter", "kind", "f32 multiply-adds", "driver"].map((name) => dim(name));
   const table = rows.length > 0 ? columns([header, ...rows], ["left", "left", "left", "right", "left"]) : `${yellow("no adapter that WebGPU accepts was found")}\n`;
   const untried = missing.length > 0 ? `\n${dim("not found")}\n${missing.map((reason) => `  ${reason}\n`).join("")}` : "";
-  const hint = `\n${dim(`→ is what --device auto takes; HEDDLE_ADAPTER=NAME chooses another. --device reference needs no adapter: exact and slow, for tests.`)}\n`;
+  const hint = `\n${dim(`→ is what --device auto takes; HEDDLE_ADAPTER=NAME chooses another.`)}\n${dim(`--device reference needs no adapter; it is exact and slow, for tests.`)}\n`;
   return `${table}${untried}${rows.length > 0 ? hint : `\nTry \`${command} train --device reference …\` on a few rows, or add a driver as said above.\n`}`;
 }
