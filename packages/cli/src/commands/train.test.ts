@@ -142,6 +142,16 @@ describe("Ctrl-C", () => {
     expect(names(output)).toEqual(names(whole));
   });
 
+  it("leaves a run that --overwrite discards and starts anew", async () => {
+    const output = newFolder();
+    const controller = new AbortController();
+    await train(output, [], { signal: controller.signal, onOut: (text) => text.includes('"plan"') && controller.abort() });
+    expect(readdirSync(output)).toEqual(["checkpoints"]);
+    const { exitCode, err, lines } = await train(output, ["--overwrite"]);
+    expect([exitCode, lines.find(({ type }) => type === "plan")?.["resumedStep"]], err).toEqual([0, 0]);
+    expect(readdirSync(output)).not.toContain("checkpoints");
+  });
+
   it("while saving leaves the earlier model, and the run can be resumed", async () => {
     const before = contentOf(finished);
     const controller = new AbortController();
