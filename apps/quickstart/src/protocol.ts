@@ -1,4 +1,4 @@
-import type { Classification, FitEvent, LabelledText, RowProblem } from "@heddle/tasks";
+import type { Classification, FitEvent, RowProblem } from "@heddle/tasks";
 
 /** What the page asks of the worker. `id` comes back with the answer. */
 export type Request =
@@ -24,4 +24,4 @@ export type Response =
   | { readonly id: number; readonly type: "error"; readonly code: string; readonly message: string }
   | { readonly id: number; readonly type: "event"; readonly event: FitEvent };
 
-export type { Classification, FitEvent, LabelledText };
+export type { Classification, FitEvent };

@@ -6,8 +6,8 @@ import { throwIfAborted } from "../inference/encode.ts";
 import { TextRunner } from "../inference/text-runner.ts";
 import { evaluateRows } from "./answers.ts";
 import { labelsOf, requireTwoLabels } from "./labels.ts";
-import { prepare, type Prepared } from "./prepare.ts";
-import { fineTuneRecipe, scratchRecipe } from "./recipe.ts";
+import { prepare, sizeOfData, type Prepared } from "./prepare.ts";
+import { evaluationsPerEpoch, fineTuneRecipe, scratchRecipe } from "./recipe.ts";
 import { holdOut } from "./split.ts";
 import type { FitEvent, FitOptions, FitPlanEvent, FitSummary, LabelledText } from "./types.ts";
 import { neverTrainedWarning, rareLabelWarning, truncationWarning } from "./warnings.ts";
@@ -71,18 +71,26 @@ interface RunContext {
 /** Trains the model in place; it ends with the weights of the best epoch. */
 async function train({ model, tokenizer, maxLength }: Prepared, trainDataset: EncodedDataset, evalDataset: EncodedDataset, { options, seed, labels, trainRows, evalRows, emit }: RunContext): Promise<Omit<FitSummary, "evaluation">> {
   const { outputDir, signal, resume = false, trainingArguments } = options;
-  const size = { numRows: trainDataset.length, numTokens: trainDataset.reduce((total, { inputIds }) => total + inputIds.length, 0) };
+  const size = sizeOfData(trainDataset);
   const fineTuned = options.model !== undefined;
+  const scratch = fineTuned ? null : scratchRecipe(size);
+  const chosen = { ...(scratch?.arguments ?? fineTuneRecipe(size)), ...trainingArguments };
+  const evalSteps = Math.ceil(size.numRows / chosen.perDeviceTrainBatchSize / evaluationsPerEpoch(size.numRows));
+  const maskId = tokenizer.specialTokenId("mask");
   using trainer = new Trainer({
     model,
     trainDataset,
     evalDataset,
     args: {
-      ...(fineTuned ? fineTuneRecipe(size) : scratchRecipe(size)),
-      ...(outputDir !== undefined && { outputDir, saveStrategy: "epoch", saveTotalLimit: 1 }),
+      evalStrategy: "steps",
+      evalSteps,
+      ...(outputDir !== undefined && { outputDir, saveStrategy: "steps", saveSteps: evalSteps, saveTotalLimit: 1 }),
       seed,
-      ...trainingArguments,
+      ...chosen,
     },
+    ...(scratch && scratch.maskTokenProbability > 0 && maskId !== undefined && {
+      tokenDropout: { maskTokenProbability: scratch.maskTokenProbability, replacementId: maskId, specialTokenIds: Object.values(tokenizer.specialTokens).map((token) => tokenizer.tokenToId(token)!) },
+    }),
     files: { "tokenizer.json": tokenizer.tokenizerJson, "tokenizer_config.json": tokenizer.tokenizerConfig },
   });
   const { args } = trainer;

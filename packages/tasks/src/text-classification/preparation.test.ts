@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { labelsOf } from "./labels.ts";
-import { fineTuneRecipe, maxLengthFor, scratchRecipe, vocabSizeFor } from "./recipe.ts";
+import { fineTuneRecipe, maxLengthFor, scratchRecipe, tokenizerRecipe } from "./recipe.ts";
 import { evaluationReport } from "./report.ts";
 import { holdOut } from "./split.ts";
 
@@ -38,12 +38,15 @@ describe("holdOut", () => {
 });
 
 it("the recipe follows the size of the data", () => {
-  expect([vocabSizeFor(50_000), vocabSizeFor(3_500_000), vocabSizeFor(9e6)]).toEqual([8192, 12_288, 16_384]);
+  expect(tokenizerRecipe({ numTexts: 67_349, numCharacters: 3_500_000, ideographShare: 0 })).toEqual({ vocabSize: 8192, splitIdeographs: true });
+  expect(tokenizerRecipe({ numTexts: 9_600, numCharacters: 1_000_000, ideographShare: 0.8 })).toEqual({ vocabSize: 16_384, splitIdeographs: false });
+  expect(tokenizerRecipe({ numTexts: 400, numCharacters: 20_000, ideographShare: 0.8 }).splitIdeographs).toBe(true);
   expect(maxLengthFor([...new Array<number>(98).fill(20), 90, 100], { longest: 256 })).toBe(24);
   expect(maxLengthFor([3], { longest: 256 })).toBe(16);
   expect(maxLengthFor(new Array<number>(10).fill(900), { longest: 128 })).toBe(128);
-  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).numTrainEpochs).toBe(12);
-  expect(scratchRecipe({ numRows: 67_349, numTokens: 900_000 })).toMatchObject({ numTrainEpochs: 6, perDeviceTrainBatchSize: 64 });
+  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).arguments).toMatchObject({ numTrainEpochs: 12, perDeviceTrainBatchSize: 16 });
+  expect(scratchRecipe({ numRows: 67_349, numTokens: 900_000 })).toMatchObject({ arguments: { numTrainEpochs: 2, perDeviceTrainBatchSize: 64 }, numHiddenLayers: 2, maskTokenProbability: 0 });
+  expect(scratchRecipe({ numRows: 9_600, numTokens: 600_000 })).toMatchObject({ arguments: { numTrainEpochs: 5, perDeviceTrainBatchSize: 32 }, numHiddenLayers: 1, maskTokenProbability: 0.25 });
   expect(fineTuneRecipe({ numRows: 900, numTokens: 30_000 })).toMatchObject({ numTrainEpochs: 3, learningRate: 5e-5 });
 });
 

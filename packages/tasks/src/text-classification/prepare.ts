@@ -3,7 +3,7 @@ import type { EncodedRow } from "@heddle/training";
 import { architectureFor, createConfig, createModel, trainByteLevelBpe, trainWordPiece, type Model, type Tokenizer } from "@heddle/transformer";
 import { encodeTexts } from "../inference/encode.ts";
 import { loadTextModel } from "../inference/load.ts";
-import { FINE_TUNE_LIMITS, MAX_TOKENIZER_CHARACTERS, maxLengthFor, SCRATCH_LIMITS, scratchConfig, vocabSizeFor } from "./recipe.ts";
+import { FINE_TUNE_LIMITS, MAX_TOKENIZER_CHARACTERS, maxLengthFor, SCRATCH_LIMITS, scratchConfig, scratchRecipe, tokenizerRecipe, type DataSize, type TextStatistics } from "./recipe.ts";
 import type { FitEvent, FitOptions } from "./types.ts";
 
 export interface Prepared {
@@ -31,16 +31,15 @@ export async function prepare(device: Device, texts: readonly string[], labels: 
 
 async function prepareFromScratch(device: Device, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
   const trainTexts = texts.slice(0, numTrainTexts);
-  const numCharacters = trainTexts.reduce((total, text) => total + text.length, 0);
   emit({ type: "phase", phase: "tokenizer", message: `training a ${kind === "wordpiece" ? "WordPiece" : "byte-level BPE"} tokenizer on ${trainTexts.length.toLocaleString("en")} texts` });
   const train = kind === "wordpiece" ? trainWordPiece : trainByteLevelBpe;
-  const tokenizer = await train(firstCharacters(trainTexts, MAX_TOKENIZER_CHARACTERS), { vocabSize: vocabSizeFor(numCharacters), signal });
+  const tokenizer = await train(firstCharacters(trainTexts, MAX_TOKENIZER_CHARACTERS), { ...tokenizerRecipe(statisticsOf(trainTexts)), signal });
   emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with ${tokenizer.vocabSize.toLocaleString("en")} tokens` });
   const limit = wanted ?? SCRATCH_LIMITS.longest;
   const { rows, truncated } = await encodeTexts(tokenizer, texts, { maxLength: limit, signal });
   const maxLength = wanted ?? maxLengthFor(lengthsOf(rows.slice(0, numTrainTexts)), SCRATCH_LIMITS);
   emit({ type: "phase", phase: "model", message: "building a small encoder" });
-  const config = createConfig(scratchConfig({ vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
+  const config = createConfig(scratchConfig(scratchRecipe(sizeOfData(rows.slice(0, numTrainTexts))), { vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
   const model = createModel(device, architectureFor("bert", "sequence-classification"), config, seed);
   return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, { rows, truncated }, maxLength, signal)) };
 }
@@ -71,6 +70,21 @@ async function shortened(tokenizer: Tokenizer, texts: readonly string[], { rows,
 
 function lengthsOf(rows: readonly EncodedRow[]): number[] {
   return rows.map(({ inputIds }) => inputIds.length);
+}
+
+/** Rows and tokens, as recipes want to know them. */
+export function sizeOfData(rows: readonly EncodedRow[]): DataSize {
+  return { numRows: rows.length, numTokens: rows.reduce((total, { inputIds }) => total + inputIds.length, 0) };
+}
+
+function statisticsOf(texts: readonly string[]): TextStatistics {
+  let numCharacters = 0;
+  let ideographs = 0;
+  for (const text of texts) {
+    numCharacters += text.length;
+    ideographs += text.match(/\p{Script=Han}/gu)?.length ?? 0;
+  }
+  return { numTexts: texts.length, numCharacters, ideographShare: ideographs / Math.max(1, numCharacters) };
 }
 
 function* firstCharacters(texts: readonly string[], count: number): Generator<string> {

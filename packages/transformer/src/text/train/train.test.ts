@@ -95,3 +95,12 @@ it("keeps rare characters from filling a small vocabulary", async () => {
   expect(await piecesOfGood()).toEqual(["good"]);
   expect(await piecesOfGood(1000)).toEqual(["[UNK]"]);
 });
+
+it("joins Chinese characters into words only where it is told to", async () => {
+  const texts = Array.from({ length: 20 }, (_, i) => `质量很好${i % 2 ? "，服务很好" : "。"}`);
+  const whole = await trainWordPiece(texts, { vocabSize: 60, splitIdeographs: false });
+  const split = await trainWordPiece(texts, { vocabSize: 60 });
+  expect(split.encode("质量很好").ids).toHaveLength(2 + 4);
+  expect(whole.encode("质量很好").ids.length).toBeLessThan(2 + 4);
+  expect(whole.decode(whole.encode("质量很好").ids, { skipSpecialTokens: true }).replaceAll(" ", "")).toBe("质量很好");
+});

@@ -9,6 +9,8 @@ import { addedTokens, ENCODER_SPECIAL_TOKENS, encoderTemplate, encoderTokenizerC
 export interface WordPieceTrainingOptions extends TokenizerTrainingOptions {
   /** Default true; also strips accents, as uncased BERT does. */
   readonly lowercase?: boolean;
+  /** Whether every Chinese character is a word of its own, as in BERT. Default true; false lets frequent words of several characters become one piece, which wants many texts. */
+  readonly splitIdeographs?: boolean;
   /** Rarer characters become [UNK]. Default: half of the vocabulary's size. */
   readonly alphabetSize?: number;
 }
@@ -23,10 +25,11 @@ const MAX_CHARACTERS_PER_WORD = 100;
  * The same texts give the same tokenizer. Errors: `TOKENIZER_TRAINING_FAILED`, `INVALID_ARGUMENT`, `ABORTED`.
  */
 export async function trainWordPiece(texts: Iterable<string> | AsyncIterable<string>, options: WordPieceTrainingOptions): Promise<Tokenizer> {
-  const { vocabSize, lowercase = true, onProgress } = options;
+  const { vocabSize, lowercase = true, splitIdeographs = true, onProgress } = options;
+  const json = (vocabulary: readonly string[]) => wordPieceJson(vocabulary, { lowercase, splitIdeographs });
   checkVocabSize(vocabSize, ENCODER_SPECIAL_TOKENS.length + 2);
   const breathe = createBreather("tokenizer training", options.signal);
-  const untrained = createLibraryTokenizer(wordPieceJson([...ENCODER_SPECIAL_TOKENS], lowercase), {});
+  const untrained = createLibraryTokenizer(json([...ENCODER_SPECIAL_TOKENS]), {});
   const { counts } = await countWords(texts, untrained, breathe, (done) => onProgress?.({ phase: "counting", done, total: undefined }));
   const alphabetSize = options.alphabetSize ?? Math.ceil((vocabSize - ENCODER_SPECIAL_TOKENS.length) / 2);
   const { words, wordCounts, vocabulary } = spell(counts, alphabetSize, vocabSize);
@@ -42,7 +45,7 @@ export async function trainWordPiece(texts: Iterable<string> | AsyncIterable<str
     breathe,
     (done) => onProgress?.({ phase: "merging", done, total: vocabSize }),
   );
-  return new Tokenizer(wordPieceJson(vocabulary, lowercase), {
+  return new Tokenizer(json(vocabulary), {
     ...encoderTokenizerConfig(options.modelMaxLength ?? DEFAULT_MODEL_MAX_LENGTH),
     do_lower_case: lowercase,
   });
@@ -89,13 +92,13 @@ function mostFrequent(counts: ReadonlyMap<string, number>, limit: number): strin
     .sort();
 }
 
-function wordPieceJson(vocabulary: readonly string[], lowercase: boolean): Record<string, unknown> {
+function wordPieceJson(vocabulary: readonly string[], { lowercase, splitIdeographs }: { lowercase: boolean; splitIdeographs: boolean }): Record<string, unknown> {
   return {
     version: "1.0",
     truncation: null,
     padding: null,
     added_tokens: addedTokens(ENCODER_SPECIAL_TOKENS),
-    normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase },
+    normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: splitIdeographs, strip_accents: null, lowercase },
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: encoderTemplate(),
     decoder: { type: "WordPiece", prefix: PREFIX, cleanup: true },
