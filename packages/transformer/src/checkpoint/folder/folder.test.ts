@@ -70,6 +70,13 @@ describe("openModelFolder", () => {
     expect(await codeFor([])).toBe("WEIGHTS_INDEX_INVALID");
   });
 
+  it("keeps files of sub-folders apart when a whole folder was picked", async () => {
+    const picked = (path: string, text: string): File => Object.defineProperty(new File([text], path.split("/").at(-1)!), "webkitRelativePath", { value: path });
+    const opened = await openModelFolder([picked("model/config.json", '{"model_type":"bert"}'), picked("model/1_Pooling/config.json", "{}")]);
+    expect(opened.configText).toContain("bert");
+    expect(await opened.readText("1_Pooling/config.json")).toBe("{}");
+  });
+
   it("says what is missing and how to get it", async () => {
     const codeOf = (source: ModelFolderSource): Promise<unknown> => valueOf(source).catch((error: { code: string }) => error.code);
     expect(await codeOf(join(folder, "absent"))).toBe("MODEL_FOLDER_NOT_FOUND");

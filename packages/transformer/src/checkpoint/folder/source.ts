@@ -114,8 +114,13 @@ type BlobFolder = Exclude<ModelFolderSource, string | URL | UrlFolder>;
 
 function blobsByName(source: BlobFolder): ReadonlyMap<string, Blob> {
   if (source instanceof Map) return source;
-  if (Symbol.iterator in source) return new Map([...(source as Iterable<File>)].map((file) => [file.name, file]));
+  if (Symbol.iterator in source) return new Map([...(source as Iterable<File>)].map((file) => [nameInFolder(file), file]));
   return new Map(Object.entries(source));
+}
+
+/** A picked folder's files know their paths from its parent on; without them a sub-folder's config.json would pass for the model's. */
+function nameInFolder(file: File): string {
+  return file.webkitRelativePath ? file.webkitRelativePath.split("/").slice(1).join("/") : file.name;
 }
 
 function blobFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
