@@ -24,7 +24,7 @@ const upTo4 = (extent: number) => Math.ceil(extent / 4) * 4;
 
 /** @param choose what picks the design; a tuner or a test passes its own */
 export function lowerMatmul(context: LowerContext<MatmulAttributes>, choose = chooseMatmulKernel): void {
-  const { attributes, inputs, outputs, adapter, scratch, dispatch } = context;
+  const { attributes, inputs, outputs, adapter, dispatch } = context;
   const [a, b, bias] = inputs as [BufferRef, BufferRef, BufferRef | undefined];
   const shape = matmulShape(a.type.shape, b.type.shape, attributes);
   const { m, n, batches } = shape;
