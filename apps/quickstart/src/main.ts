@@ -14,12 +14,20 @@ async function guarded(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    setTraining(false);
     errorBox.textContent = (error as Error).message;
     errorBox.hidden = false;
   }
 }
 
+/** The bar and the button to stop are there only while there is something to stop. */
+function setTraining(running: boolean): void {
+  element("bar").hidden = !running;
+  element("stop").hidden = !running;
+}
+
 function ready(message: string): void {
+  setTraining(false);
   element("phase").textContent = message;
   textInput.disabled = false;
   void classify();
@@ -46,6 +54,7 @@ function fillColumns(id: string, columns: readonly string[], likely: RegExp, fal
 async function train(): Promise<void> {
   await guarded(async () => {
     element("progress").hidden = false;
+    setTraining(true);
     const curve = new Curve(element("curve"));
     const onEvent = (event: FitEvent) => {
       if (event.type === "phase") element("phase").textContent = `${event.message} …`;
@@ -68,6 +77,8 @@ async function train(): Promise<void> {
 async function openFolder(files: readonly File[]): Promise<void> {
   await guarded(async () => {
     element("progress").hidden = false;
+    setTraining(false);
+    element("curve").replaceChildren();
     element("phase").textContent = "Loading …";
     const { labels } = await client.ask({ type: "open", files });
     ready(`Loaded. Labels: ${labels.join(", ")}.`);
