@@ -1,5 +1,6 @@
 import type { AdapterProfile } from "../../device/profile.ts";
-import { linearWorkgroups, type Kernel } from "../../program/kernel.ts";
+import { linearWorkgroups } from "../../program/kernel.ts";
+import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
@@ -9,14 +10,7 @@ import { forwardKernel } from "./forward.wgsl.ts";
 import type { AttentionAttributes } from "./op.ts";
 import type { AttentionVariant } from "./variant.wgsl.ts";
 
-const known = new Map<string, Kernel>();
-
-function kernelOnce(key: unknown, make: () => Kernel): Kernel {
-  const text = JSON.stringify(key);
-  let kernel = known.get(text);
-  if (!kernel) known.set(text, (kernel = make()));
-  return kernel;
-}
+const kernelOnce = kernelMemo();
 
 /** What one pass keeps in registers for each row: decides how many rows fit. */
 const VECTORS_PER_SLICE = { forward: 2, queries: 3, keys: 4 } as const;

@@ -1,4 +1,5 @@
-import { linearWorkgroups, type Kernel } from "../../program/kernel.ts";
+import { linearWorkgroups } from "../../program/kernel.ts";
+import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
@@ -9,15 +10,7 @@ import { PACK_WORKGROUP_SIZE, packKernel } from "./pack.wgsl.ts";
 import { registerTileKernel, type MatmulVariant } from "./register-tile.wgsl.ts";
 import { workgroupTileKernel } from "./workgroup-tile.wgsl.ts";
 
-/** Kernels by what their text depends on; building a text anew for every node would be slow. */
-const known = new Map<string, Kernel>();
-
-function kernelOnce(key: unknown, make: () => Kernel): Kernel {
-  const text = JSON.stringify(key);
-  let kernel = known.get(text);
-  if (!kernel) known.set(text, (kernel = make()));
-  return kernel;
-}
+const kernelOnce = kernelMemo();
 
 const widthOf = (extent: number) => (extent % 4 === 0 ? 4 : 1);
 const upTo4 = (extent: number) => Math.ceil(extent / 4) * 4;
