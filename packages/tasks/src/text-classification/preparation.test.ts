@@ -44,7 +44,7 @@ it("the recipe follows the size of the data", () => {
   expect(maxLengthFor([...new Array<number>(98).fill(20), 90, 100], { longest: 256 })).toBe(24);
   expect(maxLengthFor([3], { longest: 256 })).toBe(16);
   expect(maxLengthFor(new Array<number>(10).fill(900), { longest: 128 })).toBe(128);
-  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).arguments).toMatchObject({ numTrainEpochs: 12, perDeviceTrainBatchSize: 16 });
+  expect(scratchRecipe({ numRows: 900, numTokens: 30_000 }).arguments).toMatchObject({ numTrainEpochs: 8, perDeviceTrainBatchSize: 16 });
   expect(scratchRecipe({ numRows: 67_349, numTokens: 900_000 })).toMatchObject({ arguments: { numTrainEpochs: 2, perDeviceTrainBatchSize: 64 }, numHiddenLayers: 2, maskTokenProbability: 0 });
   expect(scratchRecipe({ numRows: 9_600, numTokens: 600_000 })).toMatchObject({ arguments: { numTrainEpochs: 5, perDeviceTrainBatchSize: 32 }, numHiddenLayers: 1, maskTokenProbability: 0.25 });
   expect(fineTuneRecipe({ numRows: 900, numTokens: 30_000 })).toMatchObject({ numTrainEpochs: 3, learningRate: 5e-5 });

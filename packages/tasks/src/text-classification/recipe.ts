@@ -69,7 +69,7 @@ const LONG_TEXT_TOKENS = 25;
  * keeps it from learning them by heart.
  */
 export function scratchRecipe({ numRows, numTokens }: DataSize): ScratchRecipe {
-  const epochs = (totalTokens: number) => Math.min(12, Math.max(2, Math.round(totalTokens / numTokens)));
+  const epochs = (totalTokens: number) => Math.min(8, Math.max(2, Math.round(totalTokens / numTokens)));
   if (numRows >= MANY_TEXTS && numTokens / numRows >= LONG_TEXT_TOKENS) {
     return {
       arguments: { ...common, numTrainEpochs: epochs(LONG_TEXT_TOTAL_TOKENS), perDeviceTrainBatchSize: 32, learningRate: 1e-3, weightDecay: 0.1, labelSmoothingFactor: 0.1 },
