@@ -7,7 +7,7 @@ import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import type { Program } from "./program.ts";
 import type { Node, Tensor } from "./tensor.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type TensorType } from "./types.ts";
+import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type TensorType } from "./types.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
 
 /** Where a storage's bytes are. */
@@ -44,8 +44,6 @@ interface Storage {
 }
 
 const align = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
-/** Every storage is a multiple of a vec4, and an empty one still binds. */
-const storageBytes = (type: TensorType) => Math.max(16, align(sizeOf(type.shape) * BYTES_PER_ELEMENT, 16));
 
 /** Lowers a program: fuses, asks each op for its dispatches, and gives every tensor a place whose reuse never overlaps two lives. */
 export function plan(program: Program, adapter: AdapterProfile): Plan {

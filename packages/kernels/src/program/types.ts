@@ -24,6 +24,11 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** Bytes that a tensor's buffer has: whole vec4s, and never none, as an empty buffer does not bind. */
+export function storageBytes({ shape }: TensorType): number {
+  return Math.max(16, Math.ceil((sizeOf(shape) * BYTES_PER_ELEMENT) / 16) * 16);
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
 }

@@ -1,6 +1,6 @@
 import { politely } from "../device/polite-wait.ts";
 import { BufferUsage, MapMode } from "../memory/usage.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 
 /** Copies whole buffers back in one submission and one map. */
@@ -10,9 +10,9 @@ export async function readBuffers(device: WebGpuDevice, sources: readonly { buff
   let total = 0;
   for (const { type } of sources) {
     offsets.push(total);
-    total += Math.ceil((sizeOf(type.shape) * BYTES_PER_ELEMENT) / 16) * 16;
+    total += storageBytes(type);
   }
-  const staging = gpu.pool.allocate("readback", Math.max(16, total), BufferUsage.MAP_READ | BufferUsage.COPY_DST);
+  const staging = gpu.pool.allocate("readback", total, BufferUsage.MAP_READ | BufferUsage.COPY_DST);
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "readback" });
     sources.forEach(({ buffer, type }, i) => {

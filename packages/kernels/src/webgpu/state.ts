@@ -1,7 +1,7 @@
 import type { State } from "../device/device.ts";
 import type { PooledBuffer } from "../memory/pool.ts";
 import { BufferUsage } from "../memory/usage.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import { checkStateData } from "../reference/device.ts";
 import type { WebGpuDevice } from "./device.ts";
 
@@ -15,8 +15,7 @@ export class WebGpuState implements State {
     readonly name: string,
     readonly type: TensorType,
   ) {
-    const bytes = Math.max(16, Math.ceil((sizeOf(type.shape) * BYTES_PER_ELEMENT) / 16) * 16);
-    this.pooled = device.gpu.pool.allocate(`state/${name}`, bytes, BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST);
+    this.pooled = device.gpu.pool.allocate(`state/${name}`, storageBytes(type), BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST);
   }
 
   get buffer(): GPUBuffer {
