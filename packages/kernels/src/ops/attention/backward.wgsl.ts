@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
-import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, range, spelling, TILE_OF_WORKGROUP, type AttentionVariant } from "./variant.wgsl.ts";
+import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, queriesOfWorkgroup, range, spelling, TILE_OF_WORKGROUP, type AttentionVariant } from "./variant.wgsl.ts";
 
 const typeOf = (width: 1 | 4) => (width === 4 ? "array<vec4f>" : "array<f32>");
 export const LINEAR_WORKGROUP_SIZE = 32;
@@ -47,16 +47,7 @@ export function gradientOfQueriesKernel(variant: AttentionVariant): Kernel {
     params: ATTENTION_PARAMS,
     module: `${laneFunctions(variant)}\n${variant.dropout ? RANDOM_BITS_WGSL : ""}`,
     workgroupSize: [variant.workgroupSize],
-    body: `${TILE_OF_WORKGROUP}
-  let b = part / p.heads;
-  let h = part % p.heads;
-  let keyHead = h / (p.heads / p.keyHeads);
-${text.setup}
-  let shift = i32(p.keys) - i32(p.queries);
-  let flags = 1u + b * (p.keys + 2u);
-  let begin = info[flags];
-  var end = i32(info[flags + 1u]);
-  if (p.causal != 0u) { end = min(end, i32((tile + 1u) * ${(variant.workgroupSize / lanes) * rows}u) + shift); }
+    body: `${queriesOfWorkgroup(variant, text.setup)}
   ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ((b * p.queries + i${t}) * p.heads + h) * p.headDim; let stat${t} = stats[part * p.queries + i${t}];`).join("\n  ")}
   ${t$.map((t) => s$.map((s) => `let q${t}_${s} = ${text.loadOwn("q", `q${t}`, s)}; let g${t}_${s} = ${text.loadOwn("dy", `q${t}`, s)}; var dq${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")}
   for (var j0 = i32(begin); j0 < end; j0 += ${lanes}) {

@@ -116,3 +116,15 @@ export const keepFactor = (i: string, j: string): string =>
   `select(0.0, p.keepScale, randomBits((((b * p.heads + h) * p.queries + ${i}) * p.keys + ${j}), info[0], p.stream) >= p.dropBelow)`;
 
 export const biasOf = (i: string, j: string): string => `bias[b * p.biasBatch + h * p.biasHead + ${i} * p.keys + ${j}]`;
+
+/** The workgroup's tile of queries, its head and the key head that it shares, and the range of keys [begin, end) that any of its queries may see. */
+export const queriesOfWorkgroup = ({ workgroupSize, lanes, rows }: AttentionVariant, setup: string): string => `${TILE_OF_WORKGROUP}
+  let b = part / p.heads;
+  let h = part % p.heads;
+  let keyHead = h / (p.heads / p.keyHeads);
+${setup}
+  let shift = i32(p.keys) - i32(p.queries);
+  let flags = 1u + b * (p.keys + 2u);
+  let begin = info[flags];
+  var end = i32(info[flags + 1u]);
+  if (p.causal != 0u) { end = min(end, i32((tile + 1u) * ${(workgroupSize / lanes) * rows}u) + shift); }`;
