@@ -3,7 +3,7 @@ import { openDevice } from "@heddle/kernels";
 import { readGoldenCase } from "./golden.ts";
 import { runCase, type CaseResult } from "./run-case.ts";
 
-const USAGE = "npm run parity -- DIR [DIR …] [--device webgpu|reference] [--json]";
+const USAGE = "npm run parity -- DIR [DIR …] [--device webgpu|cpu|reference] [--json]";
 
 /** One line a case; the exit code is 1 where any fails and 2 where the command was wrong. */
 async function main(): Promise<number> {
@@ -31,11 +31,11 @@ async function main(): Promise<number> {
   return failures > 0 ? 1 : 0;
 }
 
-function parse(): { folders: string[]; device: "webgpu" | "reference"; json: boolean } | string {
+function parse(): { folders: string[]; device: "webgpu" | "cpu" | "reference"; json: boolean } | string {
   try {
     const { positionals, values } = parseArgs({ allowPositionals: true, options: { device: { type: "string", default: "webgpu" }, json: { type: "boolean", default: false } } });
     if (positionals.length === 0) return "Give at least one golden case folder.";
-    if (values.device !== "webgpu" && values.device !== "reference") return `--device is webgpu or reference, not ${values.device}.`;
+    if (values.device !== "webgpu" && values.device !== "cpu" && values.device !== "reference") return `--device is webgpu, cpu or reference, not ${values.device}.`;
     return { folders: positionals, device: values.device, json: values.json };
   } catch (error) {
     return (error as Error).message;

@@ -9,9 +9,14 @@ export type ErrorCode =
   | "TRACE_ERROR"
   | "INPUT_MISSING"
   | "INPUT_UNKNOWN"
+  // ONNX graphs
+  | "NOT_LOWERABLE"
+  | "DYNAMIC_SHAPE"
   // devices
   | "NO_ADAPTER"
+  | "PACKAGE_MISSING"
   | "DEVICE_LOST"
+  | "RUNTIME_FAILED"
   | "OUT_OF_MEMORY"
   | "LIMIT_EXCEEDED"
   | "GPU_VALIDATION"

@@ -49,7 +49,7 @@ export interface MemoryPlan {
 
 /** Where programs run. Every implementation gives the same results, to rounding. */
 export interface Device {
-  readonly kind: "webgpu" | "reference";
+  readonly kind: "webgpu" | "cpu" | "reference";
   /** For people: adapter and driver. */
   readonly description: string;
   /** Bytes held now and at most, for states and plans. */

@@ -1,3 +1,4 @@
+import { CpuDevice, type CpuDeviceOptions } from "../cpu/device.ts";
 import { HeddleError } from "../errors.ts";
 import { ReferenceDevice } from "../reference/device.ts";
 import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
@@ -5,12 +6,12 @@ import type { Device } from "./device.ts";
 import { environment } from "./environment.ts";
 import { openGpu, type GpuOptions } from "./gpu.ts";
 
-export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions {
+export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions, CpuDeviceOptions {
   /** `auto`, the default, is `webgpu`. HEDDLE_DEVICE sets it where the option is left out. */
   device?: DeviceName;
 }
 
-const DEVICE_NAMES = ["auto", "webgpu", "reference"] as const;
+const DEVICE_NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type DeviceName = (typeof DEVICE_NAMES)[number];
 
 /**
@@ -18,8 +19,9 @@ export type DeviceName = (typeof DEVICE_NAMES)[number];
  * none; INVALID_ARGUMENT for an unknown name.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { device = environment("HEDDLE_DEVICE") ?? "auto", maxDispatchesPerSubmission, ...gpuOptions } = options;
+  const { device = environment("HEDDLE_DEVICE") ?? "auto", maxDispatchesPerSubmission, threads, ...gpuOptions } = options;
   if (!isDeviceName(device)) throw new HeddleError("INVALID_ARGUMENT", `[device] no device is called "${device}"; choose ${DEVICE_NAMES.join(", ")}, in the option \`device\` or in HEDDLE_DEVICE`);
+  if (device === "cpu") return CpuDevice.open({ threads });
   if (device === "reference") return new ReferenceDevice();
   return new WebGpuDevice(await openGpu(gpuOptions), { maxDispatchesPerSubmission });
 }

@@ -1,4 +1,6 @@
 import type { AdapterProfile } from "../device/profile.ts";
+import type { OnnxContext } from "../onnx/context.ts";
+import type { Value } from "../onnx/graph.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import type { NdArray, ReferenceContext } from "../reference/ndarray.ts";
 import type { Tensor } from "./tensor.ts";
@@ -52,9 +54,9 @@ export interface Elementwise<A> {
 }
 
 /**
- * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, and
- * how it reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of
- * its first input's memory (`view`), or as kernels of its own (`lower`).
+ * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, how it
+ * reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of its first
+ * input's memory (`view`), or as kernels of its own (`lower`); and how it is written in ONNX (`onnx`).
  */
 export interface Op<A extends Attributes = Attributes> {
   readonly name: string;
@@ -67,6 +69,10 @@ export interface Op<A extends Attributes = Attributes> {
   /** True: the output is input 0's memory under another shape. */
   readonly view?: boolean;
   lower?(context: LowerContext<A>): void;
+  /** Writes the op as nodes of an ONNX graph; gives the values of its outputs. */
+  onnx?(context: OnnxContext<A>): readonly Value[];
+  /** True: operands broadcast by NumPy's rules, in ONNX as well. */
+  readonly broadcasts?: boolean;
   /** The number of trailing outputs kept for the gradient's sake: one that nothing reads gets no memory, and `lower` does not see it. */
   readonly optionalOutputs?: number;
   /**

@@ -18,6 +18,7 @@ export const constantOp = defineOp<{ value: number; dtype: "f32" | "i32" | "u32"
   name: "constant",
   infer: (_, { dtype }) => [{ dtype, shape: [] }],
   vjp: () => [],
+  onnx: ({ graph, outputs, number }) => [graph.scalar(outputs[0]!.dtype, number())],
   elementwise: {
     wgsl: (_, { value, dtype }, spell) => (dtype === "f32" ? spell.constant(value) : `${dtype === "i32" ? spell.signed : spell.unsigned}(${value})`),
     reference: (_, { value }) => value,

@@ -12,9 +12,9 @@ interface ActivationFunction {
 }
 
 /** √(2/π) and the cubic term of GELU's tanh approximation (Hendrycks & Gimpel 2016, section 2). */
-const TANH_SCALE = Math.sqrt(2 / Math.PI);
-const TANH_CUBIC = 0.044715;
-const QUICK_SCALE = 1.702;
+export const TANH_SCALE = Math.sqrt(2 / Math.PI);
+export const TANH_CUBIC = 0.044715;
+export const QUICK_SCALE = 1.702;
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 

@@ -5,6 +5,7 @@ import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import { mul } from "../elementwise/arithmetic.ts";
 import { defineElementwise } from "../elementwise/define.ts";
 import { tanh } from "../elementwise/unary.ts";
+import { onnxActivation, onnxDerivative } from "./op.onnx.ts";
 import { activationFunctions, activationWgsl, type ActivationKind } from "./functions.ts";
 
 interface ActivationAttributes {
@@ -18,6 +19,7 @@ const derivativeOp: Op<ActivationAttributes> = defineElementwise<ActivationAttri
   functions: ({ width }, { kind }) => activationWgsl(kind, width, "derivative").functions,
   wgsl: ([x], { kind }, { width }) => `${activationWgsl(kind, width, "derivative").name}(${x})`,
   reference: ([x], { kind }) => activationFunctions[kind].referenceDerivative(x!),
+  onnx: (graph, [x], { kind }) => onnxDerivative(graph, kind, x!),
 });
 
 const activationOp: Op<ActivationAttributes> = defineElementwise<ActivationAttributes>({
@@ -27,6 +29,7 @@ const activationOp: Op<ActivationAttributes> = defineElementwise<ActivationAttri
   functions: ({ width }, { kind }) => activationWgsl(kind, width).functions,
   wgsl: ([x], { kind }, { width }) => `${activationWgsl(kind, width).name}(${x})`,
   reference: ([x], { kind }) => activationFunctions[kind].reference(x!),
+  onnx: (graph, [x], { kind }) => onnxActivation(graph, kind, x!),
   vjp: ({ inputs: [x], attributes }, g) => [mul(g, emitOne(derivativeOp, [x!], attributes))],
 });
 

@@ -2,6 +2,7 @@ import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { emitOne } from "../../program/trace.ts";
+import { onnxAttentionKeys } from "./op.onnx.ts";
 
 /**
  * What attention needs to know about keys, in one u32 buffer, so that its kernels stay within 8 storage buffers: the
@@ -66,6 +67,7 @@ export const attentionKeysOp = defineOp<AttentionKeysAttributes>({
     }
     return [y];
   },
+  onnx: onnxAttentionKeys,
   lower({ attributes: { batch, keys, mask, dropout }, inputs, outputs, dispatch }) {
     dispatch({
       kernel: keysKernel(mask ? inputs[0]!.type.dtype : null, dropout),

@@ -4,6 +4,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape } from "../../program/types.ts";
 import { attentionKeys } from "./keys.ts";
+import { onnxAttention, onnxAttentionGradient } from "./op.onnx.ts";
 import { referenceAttention, referenceAttentionGradient } from "./op.reference.ts";
 import { lowerAttention, lowerAttentionGradient } from "./op.wgsl.ts";
 
@@ -30,6 +31,7 @@ const attentionOp: Op<AttentionAttributes> = {
   },
   reference: referenceAttention,
   lower: lowerAttention,
+  onnx: onnxAttention,
 };
 
 /** Inputs q, k, v, keys, y, log-sum-exp, dy, bias?; outputs dq, dk, dv, dbias?. */
@@ -38,6 +40,7 @@ const attentionGradientOp: Op<AttentionAttributes> = {
   infer: ([q, k, v, , , , , bias]) => [q!, k!, v!, ...(bias ? [bias] : [])],
   reference: referenceAttentionGradient,
   lower: lowerAttentionGradient,
+  onnx: onnxAttentionGradient,
 };
 
 export interface AttentionOptions {

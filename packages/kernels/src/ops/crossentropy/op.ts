@@ -7,6 +7,7 @@ import { div, equal, mul, neg, where } from "../elementwise/arithmetic.ts";
 import { reduceLoss, type LossReduction } from "../losses/reduction.ts";
 import { sum } from "../reduce/op.ts";
 import { logSoftmax } from "../softmax/op.ts";
+import { onnxCrossEntropy, onnxCrossEntropyGradient } from "./op.onnx.ts";
 import { referenceCrossEntropy, referenceCrossEntropyGradient } from "./op.reference.ts";
 import { lowerCrossEntropy, lowerCrossEntropyGradient } from "./op.wgsl.ts";
 
@@ -34,6 +35,7 @@ const crossEntropyOp: Op<CrossEntropyAttributes> = defineOp<CrossEntropyAttribut
   },
   reference: referenceCrossEntropy,
   lower: lowerCrossEntropy,
+  onnx: onnxCrossEntropy,
 });
 
 /** (logits, labels, statistics, gradient of each row's loss, weight?) → gradient of the logits, in the logits' memory. */
@@ -42,6 +44,7 @@ const gradientOp = defineOp<CrossEntropyAttributes>({
   infer: ([logits]) => [logits!],
   reference: referenceCrossEntropyGradient,
   lower: lowerCrossEntropyGradient,
+  onnx: onnxCrossEntropyGradient,
   inPlace: () => ({ 0: 0 }),
 });
 

@@ -8,6 +8,7 @@ import { sum } from "../reduce/op.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { dropout } from "./op.ts";
+import { onnxRandomBits } from "./random.onnx.ts";
 import { dropThreshold, randomBits, RANDOM_BITS4_WGSL, RANDOM_BITS_WGSL } from "./random.ts";
 
 const device = await testDevice();
@@ -19,6 +20,7 @@ const bitsOp = defineElementwise<{ stream: number }>({
   accepts: "u32",
   functions: ({ width }): Record<string, string> => (width === 4 ? { randomBits4: RANDOM_BITS4_WGSL } : { randomBits: RANDOM_BITS_WGSL }),
   wgsl: ([counter, k], { stream }, { width }) => `${width === 4 ? "randomBits4" : "randomBits"}(${counter}, ${k}, ${stream}u)`,
+  onnx: (graph, [counter, k], { stream }) => onnxRandomBits(graph, counter!, k!, stream),
   reference: ([counter, k], { stream }) => randomBits(counter!, k!, stream),
 });
 

@@ -3,6 +3,7 @@ import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape } from "../../program/types.ts";
+import { onnxDropoutMask } from "./random.onnx.ts";
 import { dropThreshold, randomBits, RANDOM_BITS4_WGSL, RANDOM_BITS_WGSL } from "./random.ts";
 
 interface DropoutAttributes {
@@ -22,6 +23,7 @@ const dropoutOp: Op<DropoutAttributes> = {
   },
   // The mask is a function of (index, key, stream): the gradient draws it again instead of keeping it.
   vjp: ({ inputs: [, key], gradients: [g], attributes }) => [emitOne(dropoutOp, [g!, key!], attributes), null],
+  onnx: ({ graph, inputs: [x, key], attributes }) => [graph.op("Mul", [x!.value, onnxDropoutMask(graph, x!.dims, attributes, key!.value)])],
   elementwise: {
     functions: ({ width }): Record<string, string> => (width === 4 ? { randomBits4: RANDOM_BITS4_WGSL } : { randomBits: RANDOM_BITS_WGSL }),
     wgsl([x, key], { probability, stream }, spell) {

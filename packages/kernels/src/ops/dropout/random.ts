@@ -5,8 +5,8 @@
  * The hash is pcg3d of Jarzynski & Olano 2020, "Hash Functions for GPU Rendering", Journal of Computer Graphics
  * Techniques 9(3), which passes TestU01's BigCrush as a generator over its inputs' lattice.
  */
-const PCG_MULTIPLIER = 1664525;
-const PCG_INCREMENT = 1013904223;
+export const PCG_MULTIPLIER = 1664525;
+export const PCG_INCREMENT = 1013904223;
 
 function pcg3dWgsl(name: string, type: "u32" | "vec4u", shift: string): string {
   return `fn ${name}(counter: ${type}, key: ${type}, stream: u32) -> ${type} {
@@ -32,9 +32,11 @@ export const RANDOM_BITS_WGSL = pcg3dWgsl("randomBits", "u32", "16u");
 /** WGSL of `randomBits4(counter: vec4u, key: vec4u, stream: u32) -> vec4u`: `randomBits` of four counters. */
 export const RANDOM_BITS4_WGSL = pcg3dWgsl("randomBits4", "vec4u", "vec4u(16u)");
 
+/** pcg3d's first step: one of the three words spread over 32 bits. */
+export const spread = (value: number): number => (Math.imul(value, PCG_MULTIPLIER) + PCG_INCREMENT) >>> 0;
+
 /** The same 32 bits as the WGSL function `randomBits`. All three arguments are u32. */
 export function randomBits(counter: number, key: number, stream: number): number {
-  const spread = (value: number) => (Math.imul(value, PCG_MULTIPLIER) + PCG_INCREMENT) >>> 0;
   let x = spread(counter);
   let y = spread(key);
   let z = spread(stream);

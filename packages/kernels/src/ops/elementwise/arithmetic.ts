@@ -10,6 +10,7 @@ const addOp = defineElementwise({
   accepts: "same",
   wgsl: ([a, b]) => `(${a} + ${b})`,
   reference: ([a, b]) => a! + b!,
+  onnx: (graph, operands) => graph.op("Add", operands),
   vjp: (_, g) => [g, g],
 });
 
@@ -19,6 +20,7 @@ const subOp = defineElementwise({
   accepts: "same",
   wgsl: ([a, b]) => `(${a} - ${b})`,
   reference: ([a, b]) => a! - b!,
+  onnx: (graph, operands) => graph.op("Sub", operands),
   vjp: (_, g) => [g, neg(g)],
 });
 
@@ -28,6 +30,7 @@ const mulOp = defineElementwise({
   accepts: "same",
   wgsl: ([a, b]) => `(${a} * ${b})`,
   reference: ([a, b]) => a! * b!,
+  onnx: (graph, operands) => graph.op("Mul", operands),
   vjp: ({ inputs: [a, b] }, g) => [mul(g, b!), mul(g, a!)],
 });
 
@@ -37,6 +40,7 @@ const divOp = defineElementwise({
   accepts: "f32",
   wgsl: ([a, b]) => `(${a} / ${b})`,
   reference: ([a, b]) => a! / b!,
+  onnx: (graph, operands) => graph.op("Div", operands),
   vjp: ({ inputs: [, b], outputs: [y] }, g) => [div(g, b!), neg(div(mul(g, y!), b!))],
 });
 
@@ -46,6 +50,7 @@ const negOp = defineElementwise({
   accepts: "f32",
   wgsl: ([x]) => `(-${x})`,
   reference: ([x]) => -x!,
+  onnx: (graph, operands) => graph.op("Neg", operands),
   vjp: (_, g) => [neg(g)],
 });
 
@@ -55,6 +60,7 @@ const maximumOp = defineElementwise({
   accepts: "f32",
   wgsl: ([a, b]) => `max(${a}, ${b})`,
   reference: ([a, b]) => Math.max(a!, b!),
+  onnx: (graph, operands) => graph.op("Max", operands),
   // Ties give the gradient to the first operand.
   vjp: ({ inputs: [a, b] }, g) => [where(less(a!, b!), 0, g), where(less(a!, b!), g, 0)],
 });
@@ -66,6 +72,7 @@ const lessOp = defineElementwise({
   result: "f32",
   wgsl: ([a, b], _, spell) => `select(${spell.constant(0)}, ${spell.constant(1)}, ${a} < ${b})`,
   reference: ([a, b]) => (a! < b! ? 1 : 0),
+  onnx: (graph, operands) => graph.number(graph.op("Less", operands)),
   vjp: () => [null, null],
 });
 
@@ -76,6 +83,7 @@ const equalOp = defineElementwise({
   result: "f32",
   wgsl: ([a, b], _, spell) => `select(${spell.constant(0)}, ${spell.constant(1)}, ${a} == ${b})`,
   reference: ([a, b]) => (a === b ? 1 : 0),
+  onnx: (graph, operands) => graph.number(graph.op("Equal", operands)),
   vjp: () => [null, null],
 });
 
@@ -85,6 +93,7 @@ const whereOp = defineElementwise({
   accepts: "f32",
   wgsl: ([condition, a, b], _, spell) => `select(${b}, ${a}, ${condition} != ${spell.constant(0)})`,
   reference: ([condition, a, b]) => (condition !== 0 ? a! : b!),
+  onnx: (graph, [condition, a, b]) => graph.op("Where", [graph.truth(condition!), a!, b!]),
   vjp: ({ inputs: [condition] }, g) => [null, where(condition!, g, 0), where(condition!, 0, g)],
 });
 

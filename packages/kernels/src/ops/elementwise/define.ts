@@ -1,4 +1,5 @@
 import { HeddleError } from "../../errors.ts";
+import type { OnnxGraph, Value } from "../../onnx/graph.ts";
 import type { Elementwise, Op, VjpContext } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import type { DType, Shape } from "../../program/types.ts";
@@ -12,6 +13,8 @@ interface ElementwiseSpec<A extends object> extends Elementwise<A> {
   /** Dtype that every operand must have; `same` demands one dtype of all and gives it to the result. */
   accepts: DType | "same" | "any";
   result?: DType | ((attributes: A) => DType);
+  /** The op on whole tensors in ONNX; the graph broadcasts them. */
+  onnx(graph: OnnxGraph, operands: readonly Value[], attributes: A): Value;
   /** Gradients at the output's shape; summed down to each operand's shape for the author. */
   vjp?(context: VjpContext<A>, gradient: Tensor): (Tensor | null)[];
 }
@@ -36,6 +39,8 @@ export function defineElementwise<A extends object = object>(spec: ElementwiseSp
         return vjp(context, gradient).map((g, i) => (g ? sumTo(g, context.inputs[i]!.shape) : null));
       },
     }),
+    broadcasts: true,
+    onnx: ({ graph, inputs, attributes }) => [spec.onnx(graph, inputs.map(({ value }) => value), attributes)],
     elementwise: { wgsl: spec.wgsl, reference: spec.reference, ...(spec.functions && { functions: spec.functions }) },
   };
 }

@@ -1,3 +1,4 @@
+import { elementTypes } from "../../onnx/element-types.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import type { DType } from "../../program/types.ts";
@@ -12,6 +13,7 @@ const expOp = defineElementwise({
   accepts: "f32",
   wgsl: ([x]) => `exp(${x})`,
   reference: ([x]) => Math.exp(x!),
+  onnx: (graph, operands) => graph.op("Exp", operands),
   vjp: ({ outputs: [y] }, g) => [mul(g, y!)],
 });
 
@@ -21,6 +23,7 @@ const logOp = defineElementwise({
   accepts: "f32",
   wgsl: ([x]) => `log(${x})`,
   reference: ([x]) => Math.log(x!),
+  onnx: (graph, operands) => graph.op("Log", operands),
   vjp: ({ inputs: [x] }, g) => [div(g, x!)],
 });
 
@@ -30,6 +33,7 @@ const sqrtOp = defineElementwise({
   accepts: "f32",
   wgsl: ([x]) => `sqrt(${x})`,
   reference: ([x]) => Math.sqrt(x!),
+  onnx: (graph, operands) => graph.op("Sqrt", operands),
   vjp: ({ outputs: [y] }, g) => [div(mul(g, 0.5), y!)],
 });
 
@@ -40,6 +44,7 @@ const tanhOp = defineElementwise({
   // SwiftShader's tanh(100) is NaN; tanh(±15) is ±1 in f32.
   wgsl: ([x], _, spell) => `tanh(clamp(${x}, ${spell.constant(-15)}, ${spell.constant(15)}))`,
   reference: ([x]) => Math.tanh(x!),
+  onnx: (graph, operands) => graph.op("Tanh", operands),
   vjp: ({ outputs: [y] }, g) => [mul(g, sub(1, mul(y!, y!)))],
 });
 
@@ -50,6 +55,7 @@ const sigmoidOp = defineElementwise({
   // exp(88.7) overflows f32; past ±80 the result is 0 or 1 already.
   wgsl: ([x], _, spell) => `(${spell.constant(1)} / (${spell.constant(1)} + exp(-clamp(${x}, ${spell.constant(-80)}, ${spell.constant(80)}))))`,
   reference: ([x]) => 1 / (1 + Math.exp(-x!)),
+  onnx: (graph, operands) => graph.op("Sigmoid", operands),
   vjp: ({ outputs: [y] }, g) => [mul(g, mul(y!, sub(1, y!)))],
 });
 
@@ -60,6 +66,7 @@ const castOp = defineElementwise<{ to: DType }>({
   result: ({ to }) => to,
   wgsl: ([x], { to }, spell) => `${to === "f32" ? spell.float : to === "i32" ? spell.signed : spell.unsigned}(${x})`,
   reference: ([x], { to }) => (to === "f32" ? x! : Math.trunc(x!)),
+  onnx: (graph, operands, { to }) => graph.op("Cast", operands, { to: elementTypes[to] }),
   vjp: ({ inputs: [x], attributes }, g) => [x!.dtype === "f32" && attributes.to === "f32" ? g : null],
 });
 

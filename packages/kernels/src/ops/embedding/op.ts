@@ -4,6 +4,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape } from "../../program/types.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
+import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
 import { lowerEmbedding, lowerScatterAdd } from "./op.wgsl.ts";
 
 const embeddingOp: Op = defineOp({
@@ -16,6 +17,7 @@ const embeddingOp: Op = defineOp({
   vjp: ({ inputs: [table, ids], gradients: [g] }) => [scatterAdd(ids!, g!, table!.shape[0]!), null],
   reference: referenceEmbedding,
   lower: lowerEmbedding,
+  onnx: onnxEmbedding,
 });
 
 const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
@@ -32,6 +34,7 @@ const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
   vjp: ({ inputs: [ids], gradients: [g] }) => [null, embedding(g!, ids!)],
   reference: referenceScatterAdd,
   lower: lowerScatterAdd,
+  onnx: onnxScatterAdd,
 });
 
 /**

@@ -4,6 +4,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, constant, emit, emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape } from "../../program/types.ts";
 import { broadcastTo } from "../broadcast/op.ts";
+import { onnxLayerNorm, onnxLayerNormInput, onnxLayerNormParameters } from "./op.onnx.ts";
 import { referenceLayerNorm, referenceLayerNormInput, referenceLayerNormParameters } from "./op.reference.ts";
 import { lowerLayerNorm, lowerLayerNormInput, lowerLayerNormParameters } from "./op.wgsl.ts";
 
@@ -32,6 +33,7 @@ const layerNormOp = defineOp<LayerNormAttributes>({
   },
   reference: referenceLayerNorm,
   lower: lowerLayerNorm,
+  onnx: onnxLayerNorm,
 });
 
 /** (x, weight, mean, inverse deviation, dy) → dx. */
@@ -40,6 +42,7 @@ const inputGradientOp = defineOp({
   infer: ([x]) => [x!],
   reference: referenceLayerNormInput,
   lower: lowerLayerNormInput,
+  onnx: onnxLayerNormInput,
 });
 
 /** (x, mean, inverse deviation, dy) → (dweight, dbias). */
@@ -51,6 +54,7 @@ const parameterGradientsOp = defineOp({
   },
   reference: referenceLayerNormParameters,
   lower: lowerLayerNormParameters,
+  onnx: onnxLayerNormParameters,
 });
 
 /**

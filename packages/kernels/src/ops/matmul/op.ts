@@ -9,6 +9,7 @@ import { mul, sub } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
+import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
 
@@ -67,6 +68,7 @@ export const matmulOp: Op<MatmulAttributes> = {
   reference: referenceMatmul,
   optionalOutputs: 1,
   lower: lowerMatmul,
+  onnx: onnxMatmul,
 };
 
 function resultShape(a: TensorType, b: TensorType, transposeA: boolean, transposeB: boolean): number[] {

@@ -35,6 +35,7 @@ const concatOp = defineOp<ConcatAttributes>({
   },
   reference,
   lower,
+  onnx: ({ graph, inputs, attributes: { axis } }) => [graph.op("Concat", inputs.map(({ value }) => value), { axis })],
 });
 
 function reference(inputs: readonly NdArray[], { axis }: ConcatAttributes, context: ReferenceContext): NdArray[] {

@@ -22,8 +22,11 @@ describe("transpose", () => {
     await checkGradients(device, ({ x }) => ({ y: transpose(x!) }), { x: randomTensor([3, 1, 5], 1) }, ["x"]);
   });
 
-  it("refuses what is no permutation, and more axes than its kernel has", async () => {
+  it("refuses what is no permutation", () => {
     expect(() => reference(({ x }) => ({ y: transpose(x!, [0, 0]) }), { x: randomTensor([2, 3], 1) })).toThrow("[transpose] the permutation of [2, 3] must name each of its 2 axes once, got (0, 0)");
+  });
+
+  it.runIf(device.kind === "webgpu")("refuses more axes than its kernel has", async () => {
     await expect(checkForward(device, ({ x }) => ({ y: transpose(x!) }), { x: randomTensor([2, 2, 2, 2, 2, 2, 2], 1) })).rejects.toThrow("transpose in two steps");
   });
 });

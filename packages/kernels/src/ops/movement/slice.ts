@@ -1,4 +1,5 @@
 import { HeddleError } from "../../errors.ts";
+import type { Dim } from "../../onnx/dims.ts";
 import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
@@ -20,12 +21,16 @@ interface PadAttributes {
 
 const withExtent = (shape: Shape, axis: number, extent: number) => shape.map((old, i) => (i === axis ? extent : old));
 
+/** One axis of an i64 vector with an extent for each axis. */
+const onAxis = (dims: readonly unknown[], axis: number, extent: Dim): Dim[] => dims.map((_, i) => (i === axis ? extent : 0));
+
 const sliceOp: Op<SliceAttributes> = defineOp<SliceAttributes>({
   name: "slice",
   infer: ([x], { axis, begin, end }) => [{ dtype: x!.dtype, shape: withExtent(x!.shape, axis, end - begin) }],
   vjp: ({ inputs: [x], gradients: [g], attributes: { axis, begin, end } }) => [pad(g!, { axis, before: begin, after: x!.shape[axis]! - end })],
   reference: ([x], { axis, begin, end }, context) => [referenceWindow(x!, withExtent(x!.shape, axis, end - begin), axis, begin, context)],
   lower: ({ inputs: [x], outputs: [y], attributes: { axis, begin }, dispatch }) => dispatch(windowDispatch(x!, y!, axis, begin)),
+  onnx: ({ graph, inputs: [x], attributes: { axis }, dim }) => [graph.op("Slice", [x!.value, graph.extents([dim("begin")]), graph.extents([dim("end")]), graph.ints([axis])])],
 });
 
 const padOp: Op<PadAttributes> = defineOp<PadAttributes>({
@@ -34,6 +39,7 @@ const padOp: Op<PadAttributes> = defineOp<PadAttributes>({
   vjp: ({ inputs: [x], gradients: [g], attributes: { axis, before } }) => [slice(g!, { axis, begin: before, end: before + x!.shape[axis]! })],
   reference: ([x], { axis, before, after }, context) => [referenceWindow(x!, withExtent(x!.shape, axis, x!.shape[axis]! + before + after), axis, -before, context)],
   lower: ({ inputs: [x], outputs: [y], attributes: { axis, before }, dispatch }) => dispatch(windowDispatch(x!, y!, axis, -before)),
+  onnx: ({ graph, inputs: [x], attributes: { axis }, dim }) => [graph.op("Pad", [x!.value, graph.extents([...onAxis(x!.dims, axis, dim("before")), ...onAxis(x!.dims, axis, dim("after"))])])],
 });
 
 function referenceWindow(x: NdArray, shape: Shape, axis: number, shift: number, context: ReferenceContext): NdArray {

@@ -93,6 +93,7 @@ const transposeOp = defineOp<TransposeAttributes>({
   vjp: ({ gradients: [g], attributes: { permutation } }) => [transpose(g!, permutation.map((_, axis) => permutation.indexOf(axis)))],
   reference,
   lower,
+  onnx: ({ graph, inputs: [x], attributes: { permutation } }) => [graph.op("Transpose", [x!.value], { perm: permutation })],
 });
 
 /**

@@ -5,6 +5,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { assign, emit, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type TensorType } from "../../program/types.ts";
 import { referenceAdamW } from "./adamw.reference.ts";
+import { onnxAdamW } from "./op.onnx.ts";
 import { lowerAdamW } from "./adamw.wgsl.ts";
 
 export interface AdamWAttributes {
@@ -26,6 +27,7 @@ const adamWOp = defineOp<AdamWAttributes>({
   },
   reference: referenceAdamW,
   lower: lowerAdamW,
+  onnx: onnxAdamW,
   inPlace: () => ({ 0: 0, 1: 2, 2: 3 }),
 });
 

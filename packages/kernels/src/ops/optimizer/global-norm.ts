@@ -6,6 +6,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { constant, emitOne, type TensorLike } from "../../program/trace.ts";
 import { sizeOf } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
+import { onnxGlobalNorm } from "./op.onnx.ts";
 import { add, div, less, where } from "../elementwise/arithmetic.ts";
 
 const WORKGROUP_SIZE = 32;
@@ -84,6 +85,7 @@ const globalNormOp = defineOp({
   },
   reference,
   lower,
+  onnx: onnxGlobalNorm,
 });
 
 /**

@@ -33,6 +33,12 @@ const reduceOp: Op<ReduceAttributes> = {
     return [div(mul(spread, hit), hits)];
   },
   reference: referenceReduce,
+  onnx({ graph, inputs: [x], attributes: { reduction, begin, end } }) {
+    const axes = graph.ints(Array.from({ length: end - begin }, (_, i) => begin + i));
+    const reduced = graph.op(reduction === "sum" ? "ReduceSum" : "ReduceMax", [x!.value, axes], { keepdims: 1 });
+    // The largest of nothing is the smallest f32 here, −∞ in ONNX.
+    return [reduction === "sum" ? reduced : graph.op("Max", [reduced, graph.float(-3.4028234663852886e38)])];
+  },
   lower: lowerReduce,
 };
 

@@ -1,4 +1,5 @@
 import { HeddleError } from "../../errors.ts";
+import type { Value } from "../../onnx/graph.ts";
 import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { emitOne, type TensorLike } from "../../program/trace.ts";
@@ -21,6 +22,7 @@ const softmaxOp = defineOp<SoftmaxAttributes>({
   vjp: ({ outputs: [y], gradients: [g], attributes }) => [emitOne(gradientOp, [y!, g!], attributes)],
   reference: referenceSoftmax,
   lower: lowerSoftmax,
+  onnx: ({ graph, inputs: [x], attributes: { log } }) => [graph.op(log ? "LogSoftmax" : "Softmax", [x!.value], { axis: -1 })],
 });
 
 /** (y, dy) → dx: y·(dy − Σ dy·y), or dy − eʸ·Σ dy for logarithms. */
@@ -29,6 +31,11 @@ const gradientOp = defineOp<SoftmaxAttributes>({
   infer: ([y]) => [y!],
   reference: referenceSoftmaxGradient,
   lower: lowerSoftmaxGradient,
+  onnx({ graph, inputs: [y, g], attributes: { log } }) {
+    const rowSum = (x: Value) => graph.op("ReduceSum", [x, graph.ints([-1])], { keepdims: 1 });
+    if (log) return [graph.op("Sub", [g!.value, graph.op("Mul", [graph.op("Exp", [y!.value]), rowSum(g!.value)])])];
+    return [graph.op("Mul", [y!.value, graph.op("Sub", [g!.value, rowSum(graph.op("Mul", [g!.value, y!.value]))])])];
+  },
 });
 
 /**

@@ -1,4 +1,5 @@
 import { HeddleError } from "../../errors.ts";
+import { elementTypes } from "../../onnx/element-types.ts";
 import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, type TensorLike } from "../../program/trace.ts";
@@ -24,6 +25,10 @@ const topKOp = defineOp<TopKAttributes>({
   },
   reference: referenceTopK,
   lower: lowerTopK,
+  onnx({ graph, inputs: [x], attributes: { k } }) {
+    const [values, indices] = graph.node("", "TopK", [x!.value, graph.ints([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
+    return [values!, graph.op("Cast", [indices!], { to: elementTypes.i32 })];
+  },
 });
 
 /**

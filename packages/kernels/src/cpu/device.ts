@@ -1,0 +1,146 @@
+import { hostProcess } from "../device/environment.ts";
+import type { Device, Executable, State } from "../device/device.ts";
+import { HeddleError } from "../errors.ts";
+import type { Program } from "../program/program.ts";
+import type { HostTensor, TensorType } from "../program/types.ts";
+import { CpuExecutable } from "./executable.ts";
+import { openEngine, type EngineHost } from "./host.ts";
+import { Session, type OpenGraph } from "./session.ts";
+import { CpuState } from "./state.ts";
+
+/** Runs handed over but not finished; more would only pile up inputs. */
+const MAX_QUEUED = 2;
+
+export interface CpuDeviceOptions {
+  /** Threads that a run computes with; by default one for each core in Node, onnxruntime-web's choice in a browser. */
+  threads?: number;
+}
+
+/**
+ * Programs as ONNX graphs on onnxruntime: onnxruntime-node in a worker thread, or onnxruntime-web in a browser, where it
+ * computes on the thread that calls it. `memory` counts states; what onnxruntime holds for itself is not told.
+ */
+export class CpuDevice implements Device {
+  readonly kind = "cpu";
+  readonly memory = { currentBytes: 0, peakBytes: 0 };
+  private readonly sessions = new Set<Session>();
+  private readonly pending = new Set<Promise<unknown>>();
+  private failure: unknown = null;
+  private disposed = false;
+  private ids = 0;
+
+  private constructor(
+    readonly engine: EngineHost,
+    private readonly threads: number | undefined,
+  ) {}
+
+  /** Throws PACKAGE_MISSING with the line that installs onnxruntime, INVALID_ARGUMENT for a wrong number of threads. */
+  static async open({ threads }: CpuDeviceOptions = {}): Promise<CpuDevice> {
+    if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[cpu] threads must be a whole number of at least 1, got ${threads}; leave it out to use every core`);
+    return new CpuDevice(await openEngine(), threads ?? (await cores()));
+  }
+
+  get description(): string {
+    const where = hostProcess?.versions?.node === undefined ? "onnxruntime-web" : "onnxruntime-node";
+    return `CPU by ${where}${this.threads === undefined ? "" : `, ${this.threads} thread${this.threads === 1 ? "" : "s"}`}`;
+  }
+
+  get sessionOptions(): object {
+    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", logSeverityLevel: 3, ...(this.threads !== undefined && { intraOpNumThreads: this.threads }) };
+  }
+
+  createState(name: string, type: TensorType, data?: HostTensor["data"]): State {
+    this.assertUsable();
+    const state = new CpuState(this, name, type);
+    if (data) state.write(data);
+    return state;
+  }
+
+  async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {
+    const own = states as readonly CpuState[];
+    const moved = own.filter((state) => state.constant === null);
+    const read = await this.engine.call("readStates", moved.map(({ id }) => id));
+    this.throwFailure();
+    return own.map((state) => (moved.includes(state) ? read[moved.indexOf(state)]! : state.constant!.slice()));
+  }
+
+  prepare(program: Program): Executable {
+    this.assertUsable();
+    const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
+    if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description})`);
+    return new CpuExecutable(this, program);
+  }
+
+  async finish(): Promise<void> {
+    while (this.pending.size > 0) await Promise.allSettled(this.pending);
+    this.throwFailure();
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.engine.close();
+  }
+
+  /** An open graph that runs `program`. */
+  graphFor(program: Program): OpenGraph {
+    for (const session of this.sessions) {
+      const graph = session.programs.has(program) || session.isFor(program) ? session.open(program) : null;
+      if (!graph) continue;
+      session.programs.add(program);
+      return graph;
+    }
+    const session = new Session(this, program);
+    this.sessions.add(session);
+    session.programs.add(program);
+    return session.open(program)!;
+  }
+
+  /** Closes the session of a program when no other program uses it. */
+  release(program: Program): void {
+    for (const session of this.sessions) {
+      if (!session.programs.delete(program) || session.programs.size > 0) continue;
+      session.close();
+      this.sessions.delete(session);
+    }
+  }
+
+  /** Keeps track of work that nobody waits for: its failure is thrown by the next call that can. */
+  queue(work: Promise<unknown>): void {
+    this.pending.add(work);
+    const finished = (error: unknown) => {
+      this.pending.delete(work);
+      if (!this.disposed) this.failure ??= error;
+    };
+    work.then(() => this.pending.delete(work), finished);
+  }
+
+  /** Waits until few runs are queued. */
+  async throttle(): Promise<void> {
+    while (this.pending.size > MAX_QUEUED) await Promise.race(this.pending).catch(() => {});
+    this.throwFailure();
+  }
+
+  nextId(): number {
+    return this.ids++;
+  }
+
+  account(bytes: number): void {
+    this.memory.currentBytes += bytes;
+    this.memory.peakBytes = Math.max(this.memory.peakBytes, this.memory.currentBytes);
+  }
+
+  assertUsable(): void {
+    if (this.disposed) throw new HeddleError("DISPOSED", "[cpu] the device was disposed; open it again");
+  }
+
+  private throwFailure(): void {
+    const { failure } = this;
+    this.failure = null;
+    if (failure) throw failure;
+  }
+}
+
+async function cores(): Promise<number | undefined> {
+  return hostProcess?.versions?.node === undefined ? undefined : (await import("node:os")).availableParallelism();
+}

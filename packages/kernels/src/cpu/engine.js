@@ -1,0 +1,129 @@
+// onnxruntime's sessions and the states they read and replace. Plain JavaScript: Node loads it in a worker thread as it
+// is, from the sources as from the package; in a browser it runs where it is imported.
+
+/**
+ * @typedef {import("onnxruntime-common").InferenceSession} Session
+ * @typedef {import("onnxruntime-common").Tensor} OrtTensor
+ * @typedef {{ type: import("../program/types.ts").DType, dims: readonly number[], data: Float32Array | Int32Array | Uint32Array }} TensorData
+ * @typedef {{ current: OrtTensor, spare: OrtTensor | null }} StateMemory `spare` takes the new value where it must not go over the old one.
+ * @typedef {{
+ *   session: number,
+ *   inputs: Record<string, TensorData>,
+ *   states: Record<string, number>,
+ *   updates: Record<string, { state: number, overwrites: boolean }>,
+ *   outputs: readonly string[],
+ * }} RunRequest states and updates: ids of states by the names of the graph's inputs and outputs
+ */
+
+const ORT_TYPES = /** @type {const} */ ({ f32: "float32", i32: "int32", u32: "uint32" });
+const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
+
+export class Engine {
+  /** @type {Map<number, Session>} */
+  #sessions = new Map();
+  /** @type {Map<number, StateMemory>} */
+  #states = new Map();
+  #ort;
+
+  /** @param {typeof import("onnxruntime-common")} ort */
+  constructor(ort) {
+    this.#ort = ort;
+  }
+
+  /**
+   * @param {number} id
+   * @param {Uint8Array} model
+   * @param {import("onnxruntime-common").InferenceSession.SessionOptions} options
+   */
+  async createSession(id, model, options) {
+    this.#sessions.set(id, await this.#ort.InferenceSession.create(model, options));
+  }
+
+  /** @param {number} id */
+  async releaseSession(id) {
+    await this.#sessions.get(id)?.release();
+    this.#sessions.delete(id);
+  }
+
+  /**
+   * @param {number} id
+   * @param {import("../program/types.ts").DType} type
+   * @param {readonly number[]} dims
+   * @param {TensorData["data"] | null} data zeros where null
+   */
+  createState(id, type, dims, data) {
+    const size = dims.reduce((product, extent) => product * extent, 1);
+    this.#states.set(id, { current: this.#tensor({ type, dims, data: data ?? new ARRAYS[type](size) }), spare: null });
+  }
+
+  /**
+   * @param {number} id
+   * @param {TensorData["data"]} data
+   */
+  writeState(id, data) {
+    /** @type {TensorData["data"]} */ (this.#state(id).current.data).set(/** @type {never} */ (data));
+  }
+
+  /** @param {readonly number[]} ids */
+  readStates(ids) {
+    return ids.map((id) => /** @type {TensorData["data"]} */ (this.#state(id).current.data).slice());
+  }
+
+  /** @param {number} id */
+  releaseState(id) {
+    this.#states.delete(id);
+  }
+
+  /**
+   * @param {RunRequest} request
+   * @returns {Promise<Record<string, TensorData["data"]>>} copies of the outputs asked for
+   */
+  async run({ session, inputs, states, updates, outputs }) {
+    /** @type {Record<string, OrtTensor>} */
+    const feeds = {};
+    for (const [name, input] of Object.entries(inputs)) feeds[name] = this.#tensor(input);
+    for (const [name, id] of Object.entries(states)) feeds[name] = this.#state(id).current;
+    /** @type {Record<string, OrtTensor | null>} */
+    const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
+    for (const [name, { state, overwrites }] of Object.entries(updates)) fetches[name] = this.#target(this.#state(state), overwrites);
+    const results = await /** @type {Session} */ (this.#sessions.get(session)).run(feeds, fetches);
+    for (const { state, overwrites } of Object.values(updates)) {
+      if (!overwrites) this.#swap(this.#state(state));
+    }
+    return Object.fromEntries(outputs.map((name) => [name, /** @type {TensorData["data"]} */ (/** @type {OrtTensor} */ (results[name]).data).slice()]));
+  }
+
+  async close() {
+    for (const session of this.#sessions.values()) await session.release();
+    this.#sessions.clear();
+    this.#states.clear();
+  }
+
+  /** @param {TensorData} tensor */
+  #tensor({ type, dims, data }) {
+    return /** @type {OrtTensor} */ (new this.#ort.Tensor(ORT_TYPES[type], /** @type {never} */ (data), dims));
+  }
+
+  /** @param {number} id */
+  #state(id) {
+    const state = this.#states.get(id);
+    if (!state) throw new Error(`no state ${id}`);
+    return state;
+  }
+
+  /**
+   * @param {StateMemory} state
+   * @param {boolean} overwrites
+   */
+  #target(state, overwrites) {
+    if (overwrites) return state.current;
+    const { type, dims, data } = state.current;
+    state.spare ??= /** @type {OrtTensor} */ (new this.#ort.Tensor(type, /** @type {never} */ (data.slice()), dims));
+    return state.spare;
+  }
+
+  /** @param {StateMemory} state */
+  #swap(state) {
+    [state.current, state.spare] = [/** @type {OrtTensor} */ (state.spare), state.current];
+  }
+}

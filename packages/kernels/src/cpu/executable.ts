@@ -1,0 +1,71 @@
+import type { Executable, MemoryPlan, RunOptions } from "../device/device.ts";
+import { HeddleError } from "../errors.ts";
+import { checkInputs } from "../program/check-inputs.ts";
+import type { Program } from "../program/program.ts";
+import { BYTES_PER_ELEMENT, dtypeOf, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import type { CpuDevice } from "./device.ts";
+import type { CpuState } from "./state.ts";
+
+const bytesOf = (types: Iterable<TensorType>) => [...types].reduce((sum, { shape }) => sum + sizeOf(shape) * BYTES_PER_ELEMENT, 0);
+
+/** A program on onnxruntime: one message with the inputs, one with the outputs. */
+export class CpuExecutable implements Executable {
+  readonly memory: MemoryPlan;
+  private disposed = false;
+
+  constructor(
+    private readonly device: CpuDevice,
+    readonly program: Program,
+  ) {
+    const types = (tensors: ReadonlyMap<unknown, { type: TensorType }>) => [...tensors.values()].map(({ type }) => type);
+    const statesBytes = bytesOf([...new Set([...program.states.keys(), ...program.updates.keys()])].map(({ type }) => type));
+    const [uploadBytes, readbackBytes] = [bytesOf(types(program.inputs)), bytesOf(types(program.outputs))];
+    this.memory = { statesBytes, workspaceBytes: 0, uploadBytes, paramsBytes: 0, readbackBytes, peakBytes: statesBytes };
+  }
+
+  async warmup(): Promise<void> {
+    this.assertUsable();
+    await this.device.graphFor(this.program).created;
+  }
+
+  async run(inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}): Promise<Record<string, HostTensor>> {
+    const { program, device } = this;
+    const outputs = read === false ? [] : (read ?? [...program.outputs.keys()]);
+    const unknown = outputs.find((name) => !program.outputs.has(name));
+    if (unknown !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] has no output ${unknown}; it has ${[...program.outputs.keys()].join(", ")}`);
+    checkInputs(program, inputs);
+    signal?.throwIfAborted();
+    this.assertUsable();
+    if (outputs.length === 0 && program.updates.size === 0) return {};
+    const { id, lowering, created } = device.graphFor(program);
+    const result = device.engine.call("run", {
+      session: id,
+      inputs: Object.fromEntries([...lowering.inputs].map(([name, inner]) => [inner, { type: dtypeOf(inputs[name]!.data), dims: inputs[name]!.shape, data: inputs[name]!.data }])),
+      states: Object.fromEntries([...lowering.stateInputs].map(([state, name]) => [name, (state as CpuState).id])),
+      updates: Object.fromEntries([...lowering.stateOutputs].map(([state, { name, overwrites }]) => [name, { state: (state as CpuState).id, overwrites }])),
+      outputs: outputs.map((name) => lowering.outputs.get(name)!),
+    });
+    const done = Promise.all([created, result]);
+    device.queue(done);
+    if (outputs.length === 0) {
+      await device.throttle();
+      return {};
+    }
+    const [, arrays] = await done;
+    signal?.throwIfAborted();
+    return Object.fromEntries(outputs.map((name) => [name, { shape: program.outputs.get(name)!.shape, data: arrays[lowering.outputs.get(name)!]! }]));
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.device.release(this.program);
+  }
+
+  private assertUsable(): void {
+    if (this.disposed) throw new HeddleError("DISPOSED", `[${this.program.name}] was disposed; compile it again`);
+    const gone = [...this.program.states.keys(), ...this.program.updates.keys()].find((state) => state.disposed);
+    if (gone) throw new HeddleError("DISPOSED", `[${this.program.name}] needs state ${gone.name}, which was disposed; dispose of programs before their states`);
+    this.device.assertUsable();
+  }
+}

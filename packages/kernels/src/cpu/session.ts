@@ -1,0 +1,91 @@
+import { HeddleError } from "../errors.ts";
+import { lowerToOnnx, type OnnxLowering } from "../onnx/lower.ts";
+import { encodeModel } from "../onnx/proto.ts";
+import { structureOf, SymbolicProgram } from "../onnx/symbolic-program.ts";
+import type { Program } from "../program/program.ts";
+import type { CpuDevice } from "./device.ts";
+import type { CpuState } from "./state.ts";
+
+/** Protobuf's limit is 2 GiB; weights beyond stay inputs. */
+const MAX_CONSTANT_BYTES = 1.9 * 2 ** 30;
+
+/** A graph that onnxruntime holds. */
+export interface OpenGraph {
+  readonly id: number;
+  readonly lowering: OnnxLowering;
+  /** Resolves when onnxruntime has optimised it; runs may be queued before. */
+  readonly created: Promise<void>;
+}
+
+/**
+ * One onnxruntime session for all shapes of one function. The first shape gets a graph of its own; the next one makes it a
+ * graph with symbolic extents, which serves the shapes that follow too: weights are held and packed once.
+ */
+export class Session {
+  /** Programs of executables that use it. */
+  readonly programs = new Set<Program>();
+  private readonly structure: string;
+  private readonly states: readonly CpuState[];
+  private symbolic: SymbolicProgram;
+  private covered = new Set<Program>();
+  private graph: (OpenGraph & { readonly constants: ReadonlyMap<CpuState, number> }) | null = null;
+
+  constructor(
+    private readonly device: CpuDevice,
+    first: Program,
+  ) {
+    this.structure = structureOf(first);
+    this.states = statesOf(first);
+    this.symbolic = new SymbolicProgram([first]);
+  }
+
+  /** True for the same function of the same states at another shape. */
+  isFor(program: Program): boolean {
+    const states = statesOf(program);
+    return program.name === this.symbolic.base.name && states.length === this.states.length && states.every((state, i) => state === this.states[i]) && structureOf(program) === this.structure;
+  }
+
+  /** A graph for `program`, the current one where it serves; null where no one graph serves this shape and the others. */
+  open(program: Program): OpenGraph | null {
+    if (this.graph && !this.covered.has(program) && this.symbolic.covers(program)) this.covered.add(program);
+    if (this.graph && this.covered.has(program) && [...this.graph.constants].every(([state, version]) => state.version === version && state.constant !== null)) return this.graph;
+    return this.build(program);
+  }
+
+  close(): void {
+    if (this.graph) this.device.queue(this.device.engine.call("releaseSession", this.graph.id));
+    this.graph = null;
+  }
+
+  private build(program: Program): OpenGraph | null {
+    const known = this.symbolic.programs;
+    const symbolic = this.graph && !this.covered.has(program) ? new SymbolicProgram([...known, program]) : new SymbolicProgram(known);
+    const constants = new Map<CpuState, number>();
+    const replaced = symbolic.base.updates;
+    const bytes = this.states.reduce((sum, state) => sum + state.byteLength, 0);
+    let lowering: OnnxLowering;
+    try {
+      lowering = lowerToOnnx(symbolic, {
+        constantOf: (state) => {
+          const own = state as CpuState;
+          const content = replaced.has(state) || bytes > MAX_CONSTANT_BYTES ? null : own.constant;
+          if (content) constants.set(own, own.version);
+          return content;
+        },
+      });
+    } catch (error) {
+      if (known.length === symbolic.programs.length || !HeddleError.isInstance(error) || error.code !== "DYNAMIC_SHAPE") throw error;
+      return null;
+    }
+    this.close();
+    this.symbolic = symbolic;
+    this.covered = new Set(symbolic.programs);
+    const id = this.device.nextId();
+    const created = this.device.engine.call("createSession", id, encodeModel(lowering.model), this.device.sessionOptions);
+    created.catch(() => (this.graph = null));
+    this.graph = { id, lowering, constants, created };
+    return this.graph;
+  }
+}
+
+const statesOf = ({ states, updates }: Program) => [...new Set([...states.keys(), ...updates.keys()])] as CpuState[];

@@ -1,0 +1,175 @@
+import { HeddleError } from "../errors.ts";
+import type { DType } from "../program/types.ts";
+import { spellDim, type Dim } from "./dims.ts";
+import type { ElementType } from "./element-types.ts";
+import type { AttributeValue, Initializer, NodeInfo } from "./proto.ts";
+import type { ScaledDim } from "./symbolic-program.ts";
+
+/** A tensor of an ONNX graph, by its name. */
+export type Value = string;
+
+const MICROSOFT = "com.microsoft";
+
+/** Attributes that onnxruntime wants as floats are written `float(1)`. */
+export const float = (value: number) => ({ float: value });
+
+/** An extent that differs from run to run: an axis of an input of the graph. */
+export interface GraphSymbol {
+  readonly name: string;
+  readonly value: Value;
+  readonly axis: number;
+}
+
+/**
+ * Collects the nodes of a graph. Equal nodes are one node, so that lowerings may ask for the same mask or extent again
+ * and again.
+ */
+export class OnnxGraph {
+  private readonly nodes: NodeInfo[] = [];
+  private readonly initializers: Initializer[] = [];
+  private readonly known = new Map<string, Value[]>();
+  private readonly booleans = new Map<Value, Value>();
+  private count = 0;
+
+  constructor(
+    private readonly symbols: readonly GraphSymbol[],
+    /** Names of inputs, outputs and states, which no other value may have. */
+    private readonly names: ReadonlySet<string>,
+  ) {}
+
+  /** One node of ONNX's own operators with one output. */
+  op(type: string, inputs: readonly Value[], attributes: Readonly<Record<string, AttributeValue>> = {}): Value {
+    return this.node("", type, inputs, attributes, 1)[0]!;
+  }
+
+  /** One of onnxruntime's own operators. */
+  microsoft(type: string, inputs: readonly Value[], attributes: Readonly<Record<string, AttributeValue>> = {}): Value {
+    return this.node(MICROSOFT, type, inputs, attributes, 1)[0]!;
+  }
+
+  node(domain: string, type: string, inputs: readonly Value[], attributes: Readonly<Record<string, AttributeValue>>, outputs: number): Value[] {
+    const key = `${domain}.${type}(${inputs.join()})${JSON.stringify(attributes)}${outputs}`;
+    let values = this.known.get(key);
+    if (!values) {
+      values = Array.from({ length: outputs }, () => this.name(type));
+      this.known.set(key, values);
+      this.nodes.push({ domain, type, inputs, outputs: values, attributes });
+    }
+    return values;
+  }
+
+  /** The nodes that the outputs (values by their final names) need, and the constants that those read. */
+  finish(outputs: ReadonlyMap<string, Value>): { nodes: NodeInfo[]; initializers: Initializer[] } {
+    const made = new Set(this.nodes.flatMap((node) => node.outputs));
+    const finalName = new Map<Value, string>();
+    const copies: NodeInfo[] = [];
+    for (const [name, value] of outputs) {
+      // An input, a constant or what has a final name already cannot take another name.
+      if (made.has(value) && !finalName.has(value)) finalName.set(value, name);
+      else copies.push({ domain: "", type: "Identity", inputs: [value], outputs: [name], attributes: {} });
+    }
+    const rename = (value: Value) => finalName.get(value) ?? value;
+    const renamed = [...this.nodes, ...copies].map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+    const needed = new Set<string>(outputs.keys());
+    const nodes: NodeInfo[] = [];
+    for (const node of renamed.toReversed()) {
+      if (!node.outputs.some((output) => needed.has(output))) continue;
+      nodes.push(node);
+      for (const input of node.inputs) needed.add(input);
+    }
+    return { nodes: nodes.reverse(), initializers: this.initializers.filter(({ name }) => needed.has(name)) };
+  }
+
+  /** An f32 scalar. */
+  float(value: number): Value {
+    return this.constant("f32", [], Float32Array.of(value));
+  }
+
+  /** A scalar of a program's dtype; one that follows from shapes is f32. */
+  scalar(dtype: DType, value: number | ScaledDim): Value {
+    if (typeof value !== "number") return this.scaled(value);
+    return this.constant(dtype, [], dtype === "f32" ? Float32Array.of(value) : dtype === "i32" ? Int32Array.of(value) : Uint32Array.of(value));
+  }
+
+  /** An i64 vector. */
+  ints(values: readonly number[]): Value {
+    return this.constant("i64", [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  /** A small constant, shared with its equals. */
+  constant(type: ElementType, shape: readonly number[], data: Float32Array | Int32Array | Uint32Array | BigInt64Array): Value {
+    const key = `${type}[${shape.join()}]${data.join()}`;
+    let values = this.known.get(key);
+    if (!values) {
+      values = [this.name("constant")];
+      this.known.set(key, values);
+      this.initializer(values[0]!, type, shape, data);
+    }
+    return values[0]!;
+  }
+
+  /** A constant under a name that the caller keeps unique. */
+  initializer(name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): void {
+    this.initializers.push({ name, type, shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
+  }
+
+  /** f32 0 and 1 as the Boolean that comparisons make and Where takes. */
+  truth(value: Value): Value {
+    return this.booleans.get(value) ?? this.op("Cast", [value], { to: 9 });
+  }
+
+  /** A Boolean as f32 0 and 1. */
+  number(boolean: Value): Value {
+    const value = this.op("Cast", [boolean], { to: 1 });
+    this.booleans.set(value, boolean);
+    return value;
+  }
+
+  /** An i64 vector of extents. */
+  extents(dims: readonly Dim[]): Value {
+    if (dims.every((dim) => typeof dim === "number")) return this.ints(dims as number[]);
+    return dims.length === 1 ? this.extent(dims[0]!) : this.op("Concat", dims.map((dim) => this.extent(dim)), { axis: 0 });
+  }
+
+  /** What Reshape takes: one unknown extent is worked out by onnxruntime. */
+  target(dims: readonly Dim[]): Value {
+    const open = dims.filter((dim) => typeof dim !== "number");
+    return open.length === 1 && !dims.includes(0) ? this.ints(dims.map((dim) => (typeof dim === "number" ? dim : -1))) : this.extents(dims);
+  }
+
+  reshape(x: Value, dims: readonly Dim[]): Value {
+    // `allowzero`: an extent of 0 is 0, not "as before".
+    return this.op("Reshape", [x, this.target(dims)], dims.includes(0) ? { allowzero: 1 } : {});
+  }
+
+  /** An f32 scalar that follows from the extents. */
+  private scaled({ scale, dim, reciprocal }: ScaledDim): Value {
+    const extent = this.op("Reshape", [this.op("Cast", [this.extent(dim)], { to: 1 }), this.ints([])]);
+    return this.op(reciprocal ? "Div" : "Mul", [this.float(scale), extent]);
+  }
+
+  /** An i64 scalar. */
+  scalarExtent(dim: Dim): Value {
+    return typeof dim === "number" ? this.constant("i64", [], BigInt64Array.of(BigInt(dim))) : this.op("Reshape", [this.extent(dim), this.ints([])]);
+  }
+
+  /** An i64 vector of one extent. */
+  private extent(dim: Dim): Value {
+    if (typeof dim === "number") return this.ints([dim]);
+    const factors = dim.symbols.map((name) => {
+      const symbol = this.symbols.find((one) => one.name === name);
+      if (!symbol) throw new HeddleError("DYNAMIC_SHAPE", `[onnx] no input tells the extent ${spellDim(dim)}`);
+      return this.op("Shape", [symbol.value], { start: symbol.axis, end: symbol.axis + 1 });
+    });
+    if (dim.coefficient !== 1) factors.push(this.ints([dim.coefficient]));
+    const product = factors.reduce((a, b) => this.op("Mul", [a, b]));
+    return dim.offset === 0 ? product : this.op("Add", [product, this.ints([dim.offset])]);
+  }
+
+  private name(type: string): string {
+    let name: string;
+    do name = `${type}_${this.count++}`;
+    while (this.names.has(name));
+    return name;
+  }
+}

@@ -1,0 +1,49 @@
+import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
+import type { OnnxGraph, Value } from "../../onnx/graph.ts";
+import type { CrossEntropyAttributes } from "./op.ts";
+
+const column = (graph: OnnxGraph, x: Value) => graph.op("Unsqueeze", [x, graph.ints([-1])]);
+
+/**
+ * What each class counts in each row, [..., classes]: (1 − smoothing) for the label and smoothing / classes for all, times
+ * the class's weight; zeros in an ignored row.
+ */
+function targets(graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: Value | undefined, { ignoreIndex, labelSmoothing }: CrossEntropyAttributes): Value {
+  const classes = logits.dims.at(-1)!;
+  const numbers = graph.op("Range", [graph.scalar("i32", 0), graph.op("Cast", [graph.scalarExtent(classes)], { to: 6 }), graph.scalar("i32", 1)]);
+  const last = graph.op("Sub", [graph.op("Cast", [graph.scalarExtent(classes)], { to: 6 }), graph.scalar("i32", 1)]);
+  const clamped = graph.op("Min", [graph.op("Max", [labels, graph.scalar("i32", 0)]), last]);
+  const oneHot = graph.number(graph.op("Equal", [numbers, column(graph, clamped)]));
+  let target = oneHot;
+  if (labelSmoothing > 0) {
+    const even = graph.op("Div", [graph.float(labelSmoothing), graph.op("Cast", [graph.scalarExtent(classes)], { to: 1 })]);
+    target = graph.op("Add", [graph.op("Mul", [oneHot, graph.float(1 - labelSmoothing)]), even]);
+  }
+  if (weight !== undefined) target = graph.op("Mul", [target, weight]);
+  const counts = graph.op("Not", [graph.op("Equal", [labels, graph.scalar("i32", ignoreIndex)])]);
+  return graph.op("Where", [column(graph, counts), target, graph.float(0)]);
+}
+
+export function onnxCrossEntropy({ graph, inputs: [logits, labels, weight], attributes, keep }: OnnxContext<CrossEntropyAttributes>): Value[] {
+  const target = targets(graph, logits!, labels!.value, weight?.value, attributes);
+  const logProbabilities = graph.op("LogSoftmax", [logits!.value], { axis: -1 });
+  const sum = (x: Value) => graph.op("ReduceSum", [x, graph.ints([-1])], { keepdims: 0 });
+  keep("targets", target);
+  keep("logProbabilities", logProbabilities);
+  const losses = graph.op("Neg", [sum(graph.op("Mul", [target, logProbabilities]))]);
+  const counted = weight || attributes.labelSmoothing > 0 ? countedWeight(graph, logits!, labels!.value, weight?.value, attributes) : sum(target);
+  // The statistics are for the gradient, which takes what was kept instead.
+  return [losses, counted, losses];
+}
+
+/** The weight of a row's own class, whatever the smoothing. */
+const countedWeight = (graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: Value | undefined, attributes: CrossEntropyAttributes): Value =>
+  graph.op("ReduceSum", [targets(graph, logits, labels, weight, { ...attributes, labelSmoothing: 0 }), graph.ints([-1])], { keepdims: 0 });
+
+/** dy · (Σ targets · softmax − targets). */
+export function onnxCrossEntropyGradient({ graph, inputs: [, , statistics, g] }: OnnxContext<CrossEntropyAttributes>): Value[] {
+  const target = statistics!.kept("targets")!;
+  const mass = graph.op("ReduceSum", [target, graph.ints([-1])], { keepdims: 1 });
+  const expected = graph.op("Mul", [graph.op("Exp", [statistics!.kept("logProbabilities")!]), mass]);
+  return [graph.op("Mul", [graph.op("Sub", [expected, target]), column(graph, g!.value)])];
+}

@@ -1,0 +1,18 @@
+import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
+import type { OnnxGraph, Value } from "../../onnx/graph.ts";
+import { onnxActivation } from "../activation/op.onnx.ts";
+import type { MatmulAttributes } from "./op.ts";
+
+export function onnxMatmul({ graph, inputs: [a, b, bias], attributes: { transposeA, transposeB, activation } }: OnnxContext<MatmulAttributes>): Value[] {
+  let y = product(graph, a!, b!, transposeA, transposeB);
+  if (bias) y = graph.op("Add", [y, bias.value]);
+  if (activation === "identity") return [y];
+  return [activation === "tanh" ? graph.op("Tanh", [y]) : onnxActivation(graph, activation, y), y];
+}
+
+function product(graph: OnnxGraph, a: OnnxOperand, b: OnnxOperand, transposeA: boolean, transposeB: boolean): Value {
+  // A constant is transposed once, when the session is made, and packed there for the multiplication.
+  if (b.constant && transposeB && !transposeA && b.dims.length === 2) return graph.op("MatMul", [a.value, graph.op("Transpose", [b.value], { perm: [1, 0] })]);
+  if (!transposeA && !transposeB) return graph.op("MatMul", [a.value, b.value]);
+  return graph.microsoft("FusedMatMul", [a.value, b.value], { transA: Number(transposeA), transB: Number(transposeB) });
+}
