@@ -1,6 +1,6 @@
 import { HeddleError } from "../errors.ts";
 import type { DType } from "../program/types.ts";
-import { spellDim, type Dim } from "./dims.ts";
+import { sameDim, spellDim, type Dim } from "./dims.ts";
 import type { ElementType } from "./element-types.ts";
 import type { AttributeValue, Initializer, NodeInfo } from "./proto.ts";
 import type { ScaledDim } from "./symbolic-program.ts";
@@ -10,8 +10,21 @@ export type Value = string;
 
 const MICROSOFT = "com.microsoft";
 
+/**
+ * Who runs the graph: this library's onnxruntime, whose own operators pay, or any runtime that a user takes the file to,
+ * by ONNX's standard operators alone.
+ */
+export type OnnxTarget = "onnxruntime" | "portable";
+
 /** Attributes that onnxruntime wants as floats are written `float(1)`. */
 export const float = (value: number) => ({ float: value });
+
+export interface MatmulForm {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  alpha?: number;
+  rank?: number;
+}
 
 /** An extent that differs from run to run: an axis of an input of the graph. */
 export interface GraphSymbol {
@@ -29,9 +42,11 @@ export class OnnxGraph {
   private readonly initializers: Initializer[] = [];
   private readonly known = new Map<string, Value[]>();
   private readonly booleans = new Map<Value, Value>();
+  private readonly reshaped = new Map<Value, { readonly source: Value; readonly dims: readonly Dim[] }>();
   private count = 0;
 
   constructor(
+    readonly target: OnnxTarget,
     private readonly symbols: readonly GraphSymbol[],
     /** Names of inputs, outputs and states, which no other value may have. */
     private readonly names: ReadonlySet<string>,
@@ -85,6 +100,16 @@ export class OnnxGraph {
     return this.constant("f32", [], Float32Array.of(value));
   }
 
+  /** alpha · a · b over the last two axes; `rank` of the operands that come transposed. */
+  matmul(a: Value, b: Value, { transposeA = false, transposeB = false, alpha = 1, rank = 2 }: MatmulForm = {}): Value {
+    if (!transposeA && !transposeB && alpha === 1) return this.op("MatMul", [a, b]);
+    if (this.target === "onnxruntime") return this.microsoft("FusedMatMul", [a, b], { transA: Number(transposeA), transB: Number(transposeB), alpha: float(alpha) });
+    const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+    const transposed = (x: Value, wanted: boolean) => (wanted ? this.op("Transpose", [x], { perm }) : x);
+    const product = this.op("MatMul", [transposed(a, transposeA), transposed(b, transposeB)]);
+    return alpha === 1 ? product : this.op("Mul", [product, this.float(alpha)]);
+  }
+
   /** A scalar of a program's dtype; one that follows from shapes is f32. */
   scalar(dtype: DType, value: number | ScaledDim): Value {
     if (typeof value !== "number") return this.scaled(value);
@@ -131,15 +156,20 @@ export class OnnxGraph {
     return dims.length === 1 ? this.extent(dims[0]!) : this.op("Concat", dims.map((dim) => this.extent(dim)), { axis: 0 });
   }
 
-  /** What Reshape takes: one unknown extent is worked out by onnxruntime. */
-  target(dims: readonly Dim[]): Value {
-    const open = dims.filter((dim) => typeof dim !== "number");
-    return open.length === 1 && !dims.includes(0) ? this.ints(dims.map((dim) => (typeof dim === "number" ? dim : -1))) : this.extents(dims);
+  /** `from` tells the shape that `x` has: going back to what was reshaped before costs nothing. */
+  reshape(x: Value, dims: readonly Dim[], from?: readonly Dim[]): Value {
+    const before = this.reshaped.get(x);
+    if (before && before.dims.length === dims.length && before.dims.every((dim, axis) => sameDim(dim, dims[axis]!))) return before.source;
+    // `allowzero`: an extent of 0 is 0, not "as before".
+    const y = this.op("Reshape", [x, this.reshapeTarget(dims)], dims.includes(0) ? { allowzero: 1 } : {});
+    if (from) this.reshaped.set(y, { source: x, dims: from });
+    return y;
   }
 
-  reshape(x: Value, dims: readonly Dim[]): Value {
-    // `allowzero`: an extent of 0 is 0, not "as before".
-    return this.op("Reshape", [x, this.target(dims)], dims.includes(0) ? { allowzero: 1 } : {});
+  /** One unknown extent is worked out by the runtime. */
+  private reshapeTarget(dims: readonly Dim[]): Value {
+    const open = dims.filter((dim) => typeof dim !== "number");
+    return open.length === 1 && !dims.includes(0) ? this.ints(dims.map((dim) => (typeof dim === "number" ? dim : -1))) : this.extents(dims);
   }
 
   /** An f32 scalar that follows from the extents. */

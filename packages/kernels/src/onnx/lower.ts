@@ -4,18 +4,20 @@ import { type Node, Tensor } from "../program/tensor.ts";
 import { sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import type { OnnxContext, OnnxOperand } from "./context.ts";
 import { broadcastsTo, spellDim } from "./dims.ts";
-import { OnnxGraph, type Value } from "./graph.ts";
+import { OnnxGraph, type OnnxTarget, type Value } from "./graph.ts";
 import { findOverwritable } from "./overwritable.ts";
 import { elementTypes, type ElementType } from "./element-types.ts";
 import type { ModelInfo, ValueInfo } from "./proto.ts";
 import type { SymbolicProgram } from "./symbolic-program.ts";
 
 /** ONNX's operator set, and that of onnxruntime's own operators. */
-const OPSETS = { "": 21, "com.microsoft": 1 };
+const OPSETS = { "": 23, "com.microsoft": 1 };
 
 export interface OnnxLoweringOptions {
   /** The content of a state that becomes a constant of the graph; null for one that is an input. */
   constantOf(state: State): HostTensor["data"] | null;
+  /** Default `onnxruntime`. */
+  target?: OnnxTarget;
   /** Another name and type for an input of the program, such as Hugging Face's `input_ids`, i64. */
   inputAs?(name: string, type: TensorType): { readonly name: string; readonly type: ElementType };
 }
@@ -64,7 +66,7 @@ class Lowering {
     this.outputNames = new Map([...base.outputs.keys()].map((name) => [name, free(name)]));
     this.stateNames = new Map([...new Set([...base.states.keys(), ...base.updates.keys()])].map((state) => [state, free(state.name)]));
     this.newStateNames = new Map([...base.updates.keys()].map((state) => [state, free(`${this.stateNames.get(state)}.next`)]));
-    this.graph = new OnnxGraph(symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
+    this.graph = new OnnxGraph(options.target ?? "onnxruntime", symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
     for (const tensor of [...base.nodes.flatMap(({ inputs }) => inputs), ...base.outputs.values(), ...base.updates.values()]) this.read.add(placeOf(tensor.node, tensor.outputIndex));
   }
 

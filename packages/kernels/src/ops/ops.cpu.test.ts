@@ -1,4 +1,5 @@
 // The same tests as on WebGPU, on onnxruntime. They choose their device when they are imported.
+export {};
 process.env["HEDDLE_TEST_DEVICE"] = "cpu";
 await import("./activation/op.test.ts");
 await import("./attention/op.test.ts");

@@ -39,6 +39,14 @@ function attended(graph: OnnxGraph, queries: Dim, keys: Dim, control: OnnxOperan
   return mask ? graph.op("And", [mask, before]) : before;
 }
 
+const additive = (graph: OnnxGraph, allowed: Value) => graph.op("Where", [allowed, graph.float(0), graph.float(MASKED)]);
+
+/** 1 for a query with any key, 0 for one without, broadcasting like `allowed`; null where all have one. */
+function queriesWithKeys(graph: OnnxGraph, queries: Dim, keys: Dim, control: OnnxOperand, allowed: Value | null, causal: boolean): Value | null {
+  const all = !allowed || (!control.kept("attended") && causal && sameDim(queries, keys));
+  return all ? null : graph.op("ReduceMax", [graph.op("Cast", [allowed], { to: elementTypes.f32 }), graph.ints([-1])], { keepdims: 1 });
+}
+
 interface Scores {
   readonly q: Value;
   readonly k: Value;
@@ -47,7 +55,6 @@ interface Scores {
   readonly probabilities: Value;
   /** What dropout multiplies them with. */
   readonly keep: Value | null;
-  /** 1 for a query with any key, 0 for one without; null where all have one. */
   readonly hasKeys: Value | null;
 }
 
@@ -55,23 +62,41 @@ function softmaxScores(graph: OnnxGraph, [q, k, v, control, bias]: readonly Onnx
   const [batch, queries, heads] = q!.dims as [Dim, Dim, Dim];
   const keys = k!.dims[1]!;
   const [qHeads, kHeads, vHeads] = [swapHeads(graph, q!.value), keyHeads(graph, k!, heads), keyHeads(graph, v!, heads)];
-  let scores = graph.microsoft("FusedMatMul", [qHeads, kHeads], { transB: 1, alpha: float(scale) });
+  let scores = graph.matmul(qHeads, kHeads, { transposeB: true, alpha: scale, rank: 4 });
   if (bias) scores = graph.op("Add", [scores, bias.value]);
   const allowed = attended(graph, queries, keys, control!, causal);
-  if (allowed) scores = graph.op("Add", [scores, graph.op("Where", [allowed, graph.float(0), graph.float(MASKED)])]);
-  const everyQueryHasKeys = !control!.kept("attended") && (!causal || sameDim(queries, keys));
-  const hasKeys = allowed && !everyQueryHasKeys ? graph.op("ReduceMax", [graph.op("Cast", [allowed], { to: elementTypes.f32 }), graph.ints([-1])], { keepdims: 1 }) : null;
+  if (allowed) scores = graph.op("Add", [scores, additive(graph, allowed)]);
+  const hasKeys = queriesWithKeys(graph, queries, keys, control!, allowed, causal);
   const keep = dropout ? onnxDropoutMask(graph, [batch, heads, queries, keys], dropout, control!.kept("dropoutKey")!) : null;
   return { q: qHeads, k: kHeads, v: vHeads, probabilities: graph.op("Softmax", [scores], { axis: -1 }), keep, hasKeys };
 }
 
 const times = (graph: OnnxGraph, x: Value, factor: Value | null) => (factor ? graph.op("Mul", [x, factor]) : x);
 
-export function onnxAttention({ graph, inputs, attributes }: OnnxContext<AttentionAttributes>): Value[] {
+export function onnxAttention({ graph, inputs, outputs, attributes }: OnnxContext<AttentionAttributes>): Value[] {
+  const inference = !outputs[1]!.wanted && !attributes.dropout;
+  if (inference && graph.target === "onnxruntime" && inputs[1]!.dims[1] !== 0) return [fusedAttention(graph, inputs, attributes), ""];
   const { v, probabilities, keep, hasKeys } = softmaxScores(graph, inputs, attributes);
   const y = graph.op("MatMul", [times(graph, probabilities, keep), v]);
   // The log-sum-exp is for the gradient, which finds the probabilities instead.
   return [swapHeads(graph, times(graph, y, hasKeys)), ""];
+}
+
+/** ONNX's own operator, on heads side by side as the projections leave them. */
+function fusedAttention(graph: OnnxGraph, [q, k, v, control, bias]: readonly OnnxOperand[], { scale, causal }: AttentionAttributes): Value {
+  const [batch, queries, heads, headDim] = q!.dims as [Dim, Dim, number, number];
+  const [, keys, ownHeads] = k!.dims as [Dim, Dim, number];
+  const flat = (x: OnnxOperand) => graph.reshape(x.value, [x.dims[0]!, x.dims[1]!, (x.dims[2] as number) * headDim], x.dims);
+  const allowed = attended(graph, queries, keys, control!, causal);
+  let mask = allowed ?? "";
+  // A mask of one length for all queries is refused.
+  if (bias) mask = allowed ? graph.op("Add", [bias.value, additive(graph, allowed)]) : bias.value;
+  else if (allowed && !causal) mask = graph.op("Expand", [allowed, graph.extents([batch, 1, queries, keys])]);
+  const y = graph.op("Attention", [flat(q!), flat(k!), flat(v!), mask], { q_num_heads: heads, kv_num_heads: ownHeads, scale: float(scale) });
+  const hasKeys = queriesWithKeys(graph, queries, keys, control!, allowed, causal);
+  // [batch, 1, queries or 1, 1] → [batch, queries or 1, 1]; of causal order alone it is [queries, 1].
+  const shown = hasKeys && control!.kept("attended") ? graph.op("Squeeze", [hasKeys, graph.ints([1])]) : hasKeys;
+  return graph.reshape(times(graph, y, shown), q!.dims, [batch, queries, heads * headDim]);
 }
 
 /** Equal nodes are one node in a graph, so the probabilities asked for here are those of the forward pass. */
@@ -79,14 +104,14 @@ export function onnxAttentionGradient({ graph, inputs: [q, k, v, control, y, , d
   const forward = softmaxScores(graph, [q!, k!, v!, control!, ...(bias ? [bias] : [])], attributes);
   const { probabilities, keep } = forward;
   const g = times(graph, swapHeads(graph, dy!.value), forward.hasKeys);
-  const dProbabilities = times(graph, graph.microsoft("FusedMatMul", [g, forward.v], { transB: 1 }), keep);
+  const dProbabilities = times(graph, graph.matmul(g, forward.v, { transposeB: true }), keep);
   // Σ P·dP over the keys of a query is Σ y·dy over its features (Dao et al. 2022, appendix B.4).
   const delta = graph.op("ReduceSum", [graph.op("Mul", [g, swapHeads(graph, y!.value)]), graph.ints([-1])], { keepdims: 1 });
   const dScores = graph.op("Mul", [probabilities, graph.op("Sub", [dProbabilities, delta])]);
-  const alpha = { alpha: float(attributes.scale) };
-  const dq = graph.microsoft("FusedMatMul", [dScores, forward.k], alpha);
-  const dk = graph.microsoft("FusedMatMul", [dScores, forward.q], { transA: 1, ...alpha });
-  const dv = graph.microsoft("FusedMatMul", [times(graph, probabilities, keep), g], { transA: 1 });
+  const alpha = attributes.scale;
+  const dq = graph.matmul(dScores, forward.k, { alpha });
+  const dk = graph.matmul(dScores, forward.q, { transposeA: true, alpha });
+  const dv = graph.matmul(times(graph, probabilities, keep), g, { transposeA: true });
   const heads = (x: Value, like: OnnxOperand) => sumGroups(graph, swapHeads(graph, x), like, q!.dims[2]!);
   return [swapHeads(graph, dq), heads(dk, k!), heads(dv, v!), ...(bias ? [sumBias(graph, dScores, bias, q!.dims)] : [])];
 }

@@ -9,7 +9,7 @@ const reshapeOp = defineOp<{ shape: Shape }>({
   infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
   vjp: ({ inputs: [x], gradients: [g] }) => [reshape(g!, x!.shape)],
   reference: ([x], { shape }) => [{ dtype: x!.dtype, shape, data: x!.data }],
-  onnx: ({ graph, inputs: [x], outputs: [y] }) => [graph.reshape(x!.value, y!.dims)],
+  onnx: ({ graph, inputs: [x], outputs: [y] }) => [graph.reshape(x!.value, y!.dims, x!.dims)],
   view: true,
 });
 
