@@ -2,7 +2,7 @@
 export { HeddleError, type ErrorCode } from "./errors.ts";
 
 // Devices and what lives on them
-export type { Device, Executable, MemoryPlan, RunOptions, State } from "./device/device.ts";
+export type { Device, Executable, MemoryPlan, PrepareOptions, RunOptions, State } from "./device/device.ts";
 export type { AdapterProfile } from "./device/profile.ts";
 export { ReferenceDevice } from "./reference/device.ts";
 export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";
@@ -18,6 +18,9 @@ export { Tensor } from "./program/tensor.ts";
 export type { Program } from "./program/program.ts";
 export { geometricBuckets, roundUpToBucket } from "./program/buckets.ts";
 export { formatShape, sizeOf, type DType, type HostTensor, type Shape, type TensorType } from "./program/types.ts";
+
+// Files for other runtimes
+export { exportToOnnx, type OnnxExport, type OnnxInput } from "./onnx/export.ts";
 
 // Operations
 export { add, div, equal, less, maximum, mul, neg, sub, where } from "./ops/elementwise/arithmetic.ts";

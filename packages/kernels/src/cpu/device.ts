@@ -1,5 +1,5 @@
 import { hostProcess } from "../device/environment.ts";
-import type { Device, Executable, State } from "../device/device.ts";
+import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import type { HostTensor, TensorType } from "../program/types.ts";
@@ -64,11 +64,11 @@ export class CpuDevice implements Device {
     return own.map((state) => (moved.includes(state) ? read[moved.indexOf(state)]! : state.constant!.slice()));
   }
 
-  prepare(program: Program): Executable {
+  prepare(program: Program, { int8 = false }: PrepareOptions = {}): Executable {
     this.assertUsable();
     const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
     if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description})`);
-    return new CpuExecutable(this, program);
+    return new CpuExecutable(this, program, int8);
   }
 
   async finish(): Promise<void> {
@@ -83,14 +83,14 @@ export class CpuDevice implements Device {
   }
 
   /** An open graph that runs `program`. */
-  graphFor(program: Program): OpenGraph {
+  graphFor(program: Program, int8: boolean): OpenGraph {
     for (const session of this.sessions) {
-      const graph = session.programs.has(program) || session.isFor(program) ? session.open(program) : null;
+      const graph = session.programs.has(program) || session.isFor(program, int8) ? session.open(program) : null;
       if (!graph) continue;
       session.programs.add(program);
       return graph;
     }
-    const session = new Session(this, program);
+    const session = new Session(this, program, int8);
     this.sessions.add(session);
     session.programs.add(program);
     return session.open(program)!;

@@ -16,6 +16,7 @@ export class CpuExecutable implements Executable {
   constructor(
     private readonly device: CpuDevice,
     readonly program: Program,
+    private readonly int8: boolean,
   ) {
     const types = (tensors: ReadonlyMap<unknown, { type: TensorType }>) => [...tensors.values()].map(({ type }) => type);
     const statesBytes = bytesOf([...new Set([...program.states.keys(), ...program.updates.keys()])].map(({ type }) => type));
@@ -25,7 +26,7 @@ export class CpuExecutable implements Executable {
 
   async warmup(): Promise<void> {
     this.assertUsable();
-    await this.device.graphFor(this.program).created;
+    await this.device.graphFor(this.program, this.int8).created;
   }
 
   async run(inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}): Promise<Record<string, HostTensor>> {
@@ -37,7 +38,7 @@ export class CpuExecutable implements Executable {
     signal?.throwIfAborted();
     this.assertUsable();
     if (outputs.length === 0 && program.updates.size === 0) return {};
-    const { id, lowering, created } = device.graphFor(program);
+    const { id, lowering, created } = device.graphFor(program, this.int8);
     const result = device.engine.call("run", {
       session: id,
       inputs: Object.fromEntries([...lowering.inputs].map(([name, inner]) => [inner, { type: dtypeOf(inputs[name]!.data), dims: inputs[name]!.shape, data: inputs[name]!.data }])),

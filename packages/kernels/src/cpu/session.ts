@@ -33,6 +33,7 @@ export class Session {
   constructor(
     private readonly device: CpuDevice,
     first: Program,
+    private readonly int8: boolean,
   ) {
     this.structure = structureOf(first);
     this.states = statesOf(first);
@@ -40,9 +41,9 @@ export class Session {
   }
 
   /** True for the same function of the same states at another shape. */
-  isFor(program: Program): boolean {
+  isFor(program: Program, int8: boolean): boolean {
     const states = statesOf(program);
-    return program.name === this.symbolic.base.name && states.length === this.states.length && states.every((state, i) => state === this.states[i]) && structureOf(program) === this.structure;
+    return int8 === this.int8 && program.name === this.symbolic.base.name && states.length === this.states.length && states.every((state, i) => state === this.states[i]) && structureOf(program) === this.structure;
   }
 
   /** A graph for `program`, the current one where it serves; null where no one graph serves this shape and the others. */
@@ -66,6 +67,7 @@ export class Session {
     let lowering: OnnxLowering;
     try {
       lowering = lowerToOnnx(symbolic, {
+        int8: this.int8,
         constantOf: (state) => {
           const own = state as CpuState;
           const content = replaced.has(state) || bytes > MAX_CONSTANT_BYTES ? null : own.constant;

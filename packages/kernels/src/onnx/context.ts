@@ -1,4 +1,4 @@
-import type { DType } from "../program/types.ts";
+import type { DType, HostTensor } from "../program/types.ts";
 import type { Dim } from "./dims.ts";
 import type { OnnxGraph, Value } from "./graph.ts";
 import type { ScaledDim } from "./symbolic-program.ts";
@@ -25,8 +25,8 @@ export interface OnnxOperand {
   readonly value: Value;
   readonly dtype: DType;
   readonly dims: readonly Dim[];
-  /** A number known while the graph is built: parameters of a model that does not change. */
-  readonly constant: boolean;
+  /** Known while the graph is built: a parameter of a model that does not change. */
+  readonly content: HostTensor["data"] | undefined;
   /** What the op that made this operand has kept. */
   kept(what: string): Value | undefined;
 }

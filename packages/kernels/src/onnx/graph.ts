@@ -46,11 +46,20 @@ export class OnnxGraph {
   private count = 0;
 
   constructor(
-    readonly target: OnnxTarget,
+    private readonly options: { readonly target: OnnxTarget; readonly int8: boolean },
     private readonly symbols: readonly GraphSymbol[],
     /** Names of inputs, outputs and states, which no other value may have. */
     private readonly names: ReadonlySet<string>,
   ) {}
+
+  get target(): OnnxTarget {
+    return this.options.target;
+  }
+
+  /** Products with constant weights are wanted in int8. */
+  get int8(): boolean {
+    return this.options.int8;
+  }
 
   /** One node of ONNX's own operators with one output. */
   op(type: string, inputs: readonly Value[], attributes: Readonly<Record<string, AttributeValue>> = {}): Value {
@@ -128,14 +137,16 @@ export class OnnxGraph {
     if (!values) {
       values = [this.name("constant")];
       this.known.set(key, values);
-      this.initializer(values[0]!, type, shape, data);
+      this.push(values[0]!, type, shape, data);
     }
     return values[0]!;
   }
 
-  /** A constant under a name that the caller keeps unique. */
-  initializer(name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): void {
-    this.initializers.push({ name, type, shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
+  /** A large constant, known by its name alone. */
+  weight(name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): Value {
+    if (!this.known.has(name)) this.push(name, type, shape, data);
+    this.known.set(name, [name]);
+    return name;
   }
 
   /** f32 0 and 1 as the Boolean that comparisons make and Where takes. */
@@ -194,6 +205,10 @@ export class OnnxGraph {
     if (dim.coefficient !== 1) factors.push(this.ints([dim.coefficient]));
     const product = factors.reduce((a, b) => this.op("Mul", [a, b]));
     return dim.offset === 0 ? product : this.op("Add", [product, this.ints([dim.offset])]);
+  }
+
+  private push(name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): void {
+    this.initializers.push({ name, type, shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
   }
 
   private name(type: string): string {

@@ -11,13 +11,15 @@ import type { ModelInfo, ValueInfo } from "./proto.ts";
 import type { SymbolicProgram } from "./symbolic-program.ts";
 
 /** ONNX's operator set, and that of onnxruntime's own operators. */
-const OPSETS = { "": 23, "com.microsoft": 1 };
+const OPSETS = { onnxruntime: { "": 23, "com.microsoft": 1 }, portable: { "": 21 } };
 
 export interface OnnxLoweringOptions {
   /** The content of a state that becomes a constant of the graph; null for one that is an input. */
   constantOf(state: State): HostTensor["data"] | null;
   /** Default `onnxruntime`. */
   target?: OnnxTarget;
+  /** Products with constant weights in int8. */
+  int8?: boolean;
   /** Another name and type for an input of the program, such as Hugging Face's `input_ids`, i64. */
   inputAs?(name: string, type: TensorType): { readonly name: string; readonly type: ElementType };
 }
@@ -49,7 +51,7 @@ class Lowering {
   private readonly stateNames: ReadonlyMap<State, string>;
   private readonly newStateNames: ReadonlyMap<State, string>;
   private readonly values = new Map<Node, readonly Value[]>();
-  private readonly constants = new Set<Node>();
+  private readonly constants = new Map<Node, HostTensor["data"]>();
   private readonly kept = new Map<Node, Map<string, Value>>();
   private readonly read = new Set<string>();
 
@@ -66,7 +68,7 @@ class Lowering {
     this.outputNames = new Map([...base.outputs.keys()].map((name) => [name, free(name)]));
     this.stateNames = new Map([...new Set([...base.states.keys(), ...base.updates.keys()])].map((state) => [state, free(state.name)]));
     this.newStateNames = new Map([...base.updates.keys()].map((state) => [state, free(`${this.stateNames.get(state)}.next`)]));
-    this.graph = new OnnxGraph(options.target ?? "onnxruntime", symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
+    this.graph = new OnnxGraph({ target: options.target ?? "onnxruntime", int8: options.int8 ?? false }, symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
     for (const tensor of [...base.nodes.flatMap(({ inputs }) => inputs), ...base.outputs.values(), ...base.updates.values()]) this.read.add(placeOf(tensor.node, tensor.outputIndex));
   }
 
@@ -79,8 +81,8 @@ class Lowering {
       const content = this.options.constantOf(state);
       this.values.set(node, [name]);
       if (content) {
-        this.graph.initializer(name, state.type.dtype, state.type.shape, content);
-        this.constants.add(node);
+        this.graph.weight(name, state.type.dtype, state.type.shape, content);
+        this.constants.set(node, content);
       } else {
         inputs.push({ name, type: state.type.dtype, shape: state.type.shape });
         stateInputs.set(state, name);
@@ -95,7 +97,7 @@ class Lowering {
     const { nodes, initializers } = this.graph.finish(new Map([...named].map(([name, tensor]) => [name, this.valueOf(tensor)])));
     const overwritable = findOverwritable(nodes, [...this.newStateNames].map(([state, next]) => ({ old: this.stateNames.get(state)!, next })));
     return {
-      model: { graph: { name: base.name, nodes, initializers, inputs, outputs }, opsets: OPSETS },
+      model: { graph: { name: base.name, nodes, initializers, inputs, outputs }, opsets: OPSETS[this.graph.target] },
       inputs: new Map([...this.inputs].map(([name, input]) => [name, input.name])),
       outputs: this.outputNames,
       stateInputs,
@@ -151,7 +153,7 @@ class Lowering {
         return program.dimsOf(tensor);
       },
       dtype: tensor.dtype,
-      constant: this.constants.has(tensor.node),
+      content: this.constants.get(tensor.node),
       kept: (what) => kept.get(tensor.node)?.get(what),
     };
   }

@@ -1,4 +1,4 @@
-import type { Device, Executable, MemoryPlan, RunOptions } from "../device/device.ts";
+import type { Device, Executable, MemoryPlan, PrepareOptions, RunOptions } from "../device/device.ts";
 import type { Program } from "./program.ts";
 import { trace, type TracedFunction } from "./trace.ts";
 import { dtypeOf, type HostTensor, type TensorType } from "./types.ts";
@@ -25,13 +25,13 @@ export interface CompiledFunction {
  *
  * @param name for errors, labels and profiles
  */
-export function compile(device: Device, name: string, fn: TracedFunction): CompiledFunction {
+export function compile(device: Device, name: string, fn: TracedFunction, options?: PrepareOptions): CompiledFunction {
   const executables = new Map<string, Executable>();
   const executableFor = (types: Readonly<Record<string, TensorType>>): Executable => {
     const key = JSON.stringify(Object.entries(types).sort(([a], [b]) => (a < b ? -1 : 1)));
     let executable = executables.get(key);
     if (!executable) {
-      executable = device.prepare(trace(name, types, fn));
+      executable = device.prepare(trace(name, types, fn), options);
       executables.set(key, executable);
     }
     return executable;

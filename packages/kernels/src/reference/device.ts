@@ -1,4 +1,4 @@
-import type { Device, Executable, RunOptions, State } from "../device/device.ts";
+import type { Device, Executable, PrepareOptions, RunOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import { BYTES_PER_ELEMENT, dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
@@ -48,6 +48,10 @@ export function checkStateData(state: State, data: HostTensor["data"]): void {
   }
 }
 
+export function noInt8({ name }: Program, { kind }: Device): HeddleError {
+  return new HeddleError("INVALID_ARGUMENT", `[${name}] int8 runs on the cpu device only, not on ${kind}: open it with device "cpu", or leave int8 out`);
+}
+
 /** Programs on the CPU by the reference interpreter: slow and simple, the oracle for the others. */
 export class ReferenceDevice implements Device {
   readonly kind = "reference";
@@ -77,7 +81,8 @@ export class ReferenceDevice implements Device {
     return states.map((state) => toHost((state as ReferenceState).array).data.slice());
   }
 
-  prepare(program: Program): Executable {
+  prepare(program: Program, { int8 }: PrepareOptions = {}): Executable {
+    if (int8) throw noInt8(program, this);
     const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
     if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description})`);
     const run = async (inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}) => {

@@ -21,7 +21,7 @@ const values: Record<ActivationKind, Unary> = {
   relu: (graph, x) => graph.op("Relu", [x]),
   gelu: (graph, x) => graph.op("Gelu", [x]),
   geluTanh: (graph, x) => graph.op("Gelu", [x], { approximate: "tanh" }),
-  geluQuick: (graph, x) => graph.microsoft("QuickGelu", [x], { alpha: float(QUICK_SCALE) }),
+  geluQuick: (graph, x) => (graph.target === "onnxruntime" ? graph.microsoft("QuickGelu", [x], { alpha: float(QUICK_SCALE) }) : graph.op("Mul", [x, sigmoid(graph, times(graph, x, QUICK_SCALE))])),
   // onnxruntime's own sigmoid is off by more than 1e-6 of x.
   silu: (graph, x) => graph.op("Div", [x, plus(graph, graph.op("Exp", [graph.op("Neg", [x])]), 1)]),
   softplus: (graph, x) => graph.op("Softplus", [x]),
