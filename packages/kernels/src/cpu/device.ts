@@ -1,4 +1,3 @@
-import { hostProcess } from "../device/environment.ts";
 import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
@@ -12,7 +11,10 @@ import { CpuState } from "./state.ts";
 const MAX_QUEUED = 2;
 
 export interface CpuDeviceOptions {
-  /** Threads that a run computes with; by default one for each core in Node, onnxruntime-web's choice in a browser. */
+  /**
+   * Threads that a run computes with. Default: one for each core in Node; half of them, at most 4, in a browser. A page that
+   * is not cross-origin isolated has one, whatever is asked for, and the first device of a page decides for all.
+   */
   threads?: number;
 }
 
@@ -29,24 +31,21 @@ export class CpuDevice implements Device {
   private disposed = false;
   private ids = 0;
 
-  private constructor(
-    readonly engine: EngineHost,
-    private readonly threads: number | undefined,
-  ) {}
+  private constructor(readonly engine: EngineHost) {}
 
   /** Throws PACKAGE_MISSING with the line that installs onnxruntime, INVALID_ARGUMENT for a wrong number of threads. */
   static async open({ threads }: CpuDeviceOptions = {}): Promise<CpuDevice> {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[cpu] threads must be a whole number of at least 1, got ${threads}; leave it out to use every core`);
-    return new CpuDevice(await openEngine(), threads ?? (await cores()));
+    return new CpuDevice(await openEngine(threads));
   }
 
   get description(): string {
-    const where = hostProcess?.versions?.node === undefined ? "onnxruntime-web" : "onnxruntime-node";
-    return `CPU by ${where}${this.threads === undefined ? "" : `, ${this.threads} thread${this.threads === 1 ? "" : "s"}`}`;
+    const { packageName, threads } = this.engine;
+    return `CPU by ${packageName}, ${threads} thread${threads === 1 ? "" : "s"}`;
   }
 
   get sessionOptions(): object {
-    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", logSeverityLevel: 3, ...(this.threads !== undefined && { intraOpNumThreads: this.threads }) };
+    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", logSeverityLevel: 3, intraOpNumThreads: this.engine.threads };
   }
 
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State {
@@ -139,8 +138,4 @@ export class CpuDevice implements Device {
     this.failure = null;
     if (failure) throw failure;
   }
-}
-
-async function cores(): Promise<number | undefined> {
-  return hostProcess?.versions?.node === undefined ? undefined : (await import("node:os")).availableParallelism();
 }

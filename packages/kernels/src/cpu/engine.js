@@ -24,10 +24,16 @@ export class Engine {
   /** @type {Map<number, StateMemory>} */
   #states = new Map();
   #ort;
+  #fillsOutputs;
 
-  /** @param {typeof import("onnxruntime-common")} ort */
-  constructor(ort) {
+  /**
+   * @param {typeof import("onnxruntime-common")} ort
+   * @param {{ fillsOutputs: boolean }} options true where onnxruntime writes outputs into the tensors it is given;
+   *   onnxruntime-web takes them and leaves them as they were
+   */
+  constructor(ort, { fillsOutputs }) {
     this.#ort = ort;
+    this.#fillsOutputs = fillsOutputs;
   }
 
   /**
@@ -85,10 +91,11 @@ export class Engine {
     for (const [name, id] of Object.entries(states)) feeds[name] = this.#state(id).current;
     /** @type {Record<string, OrtTensor | null>} */
     const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
-    for (const [name, { state, overwrites }] of Object.entries(updates)) fetches[name] = this.#target(this.#state(state), overwrites);
+    for (const [name, { state, overwrites }] of Object.entries(updates)) fetches[name] = this.#fillsOutputs ? this.#target(this.#state(state), overwrites) : null;
     const results = await /** @type {Session} */ (this.#sessions.get(session)).run(feeds, fetches);
-    for (const { state, overwrites } of Object.values(updates)) {
-      if (!overwrites) this.#swap(this.#state(state));
+    for (const [name, { state, overwrites }] of Object.entries(updates)) {
+      if (!this.#fillsOutputs) this.#state(state).current = /** @type {OrtTensor} */ (results[name]);
+      else if (!overwrites) this.#swap(this.#state(state));
     }
     return Object.fromEntries(outputs.map((name) => [name, /** @type {TensorData["data"]} */ (/** @type {OrtTensor} */ (results[name]).data).slice()]));
   }

@@ -5,7 +5,7 @@ import { Engine } from "./engine.js";
 
 const port = /** @type {import("node:worker_threads").MessagePort} */ (parentPort);
 /** @type {Promise<Engine>} */
-const engine = import("onnxruntime-node").then((ort) => new Engine(/** @type {never} */ (ort.default ?? ort)));
+const engine = import("onnxruntime-node").then((ort) => new Engine(/** @type {never} */ (ort.default ?? ort), { fillsOutputs: true }));
 engine.catch(() => {});
 let last = Promise.resolve();
 

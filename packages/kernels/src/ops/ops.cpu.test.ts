@@ -1,6 +1,7 @@
 // The same tests as on WebGPU, on onnxruntime. They choose their device when they are imported.
-export {};
-process.env["HEDDLE_TEST_DEVICE"] = "cpu";
+import { testOnCpu } from "../testing/devices.ts";
+
+testOnCpu();
 await import("./activation/op.test.ts");
 await import("./attention/op.test.ts");
 await import("./crossentropy/op.test.ts");
