@@ -119,6 +119,11 @@ export class OnnxGraph {
     return alpha === 1 ? product : this.op("Mul", [product, this.float(alpha)]);
   }
 
+  /** x + y · factor for tensors of one shape [rows, columns] and an f32 scalar: onnxruntime has it in one pass over memory. */
+  addScaled(x: Value, y: Value, factor: Value, rows: Dim): Value {
+    return this.microsoft("GatedAdd", [x, y, this.op("Expand", [factor, this.extents([rows, 1])])]);
+  }
+
   /** A scalar of a program's dtype; one that follows from shapes is f32. */
   scalar(dtype: DType, value: number | ScaledDim): Value {
     if (typeof value !== "number") return this.scaled(value);

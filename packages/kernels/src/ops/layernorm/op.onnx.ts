@@ -1,4 +1,5 @@
 import type { OnnxContext } from "../../onnx/context.ts";
+import { elementTypes } from "../../onnx/element-types.ts";
 import { float, type OnnxGraph, type Value } from "../../onnx/graph.ts";
 import type { LayerNormAttributes } from "./op.ts";
 
@@ -17,14 +18,18 @@ export function onnxLayerNorm({ graph, inputs, outputs, attributes: { epsilon } 
 
 const normalized = (graph: OnnxGraph, x: Value, mean: Value, inverseDeviation: Value) => graph.op("Mul", [graph.op("Sub", [x, mean]), inverseDeviation]);
 
-/** dx = (h − mean(h) − x̂·mean(h·x̂)) / deviation, with h = dy·weight. */
-export function onnxLayerNormInput({ graph, inputs }: OnnxContext<object>): Value[] {
-  const [x, weight, mean, inverseDeviation, g] = inputs.map(({ value }) => value) as [Value, Value, Value, Value, Value];
-  const rowMean = (value: Value) => graph.op("ReduceMean", [value, graph.ints([-1])], { keepdims: 1 });
-  const h = graph.op("Mul", [g, weight]);
-  const xHat = normalized(graph, x, mean, inverseDeviation);
-  const along = graph.op("Mul", [xHat, rowMean(graph.op("Mul", [h, xHat]))]);
-  return [graph.op("Mul", [graph.op("Sub", [graph.op("Sub", [h, rowMean(h)]), along]), inverseDeviation])];
+/**
+ * dx = (h − mean(h) − x̂·mean(h·x̂)) / deviation, with h = dy·weight. Means over a row of anything times the weight are
+ * products of a matrix and a vector.
+ */
+export function onnxLayerNormInput({ graph, inputs: [x, weight, mean, inverseDeviation, g] }: OnnxContext<object>): Value[] {
+  const features = x!.dims.at(-1)!;
+  const xHat = normalized(graph, x!.value, mean!.value, inverseDeviation!.value);
+  const column = graph.reshape(graph.op("Div", [weight!.value, graph.op("Cast", [graph.scalarExtent(features)], { to: elementTypes.f32 })]), [features, 1]);
+  const meanOf = (value: Value) => graph.op("MatMul", [value, column]);
+  const h = graph.op("Sub", [graph.op("Mul", [g!.value, weight!.value]), meanOf(g!.value)]);
+  const along = graph.op("Mul", [xHat, meanOf(graph.op("Mul", [g!.value, xHat]))]);
+  return [graph.op("Mul", [graph.op("Sub", [h, along]), inverseDeviation!.value])];
 }
 
 export function onnxLayerNormParameters({ graph, inputs, outputs: [dWeight] }: OnnxContext<object>): Value[] {

@@ -1,0 +1,2 @@
+// The same tests on onnxruntime-web, in a real browser.
+import "./ops.cpu.test.ts";
