@@ -68,6 +68,7 @@ export class Session {
     try {
       lowering = lowerToOnnx(symbolic, {
         int8: this.int8,
+        wasm: this.device.engine.packageName === "onnxruntime-web",
         constantOf: (state) => {
           const own = state as CpuState;
           const content = replaced.has(state) || bytes > MAX_CONSTANT_BYTES ? null : own.constant;

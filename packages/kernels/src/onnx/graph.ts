@@ -46,7 +46,7 @@ export class OnnxGraph {
   private count = 0;
 
   constructor(
-    private readonly options: { readonly target: OnnxTarget; readonly int8: boolean },
+    private readonly options: { readonly target: OnnxTarget; readonly int8: boolean; readonly wasm: boolean },
     private readonly symbols: readonly GraphSymbol[],
     /** Names of inputs, outputs and states, which no other value may have. */
     private readonly names: ReadonlySet<string>,
@@ -59,6 +59,11 @@ export class OnnxGraph {
   /** Products with constant weights are wanted in int8. */
   get int8(): boolean {
     return this.options.int8;
+  }
+
+  /** onnxruntime-web runs it, and some kernels of its WebAssembly build are less exact than the native ones. */
+  get wasm(): boolean {
+    return this.options.wasm;
   }
 
   /** One node of ONNX's own operators with one output. */

@@ -20,6 +20,8 @@ export interface OnnxLoweringOptions {
   target?: OnnxTarget;
   /** Products with constant weights in int8. */
   int8?: boolean;
+  /** For onnxruntime-web. */
+  wasm?: boolean;
   /** Another name and type for an input of the program, such as Hugging Face's `input_ids`, i64. */
   inputAs?(name: string, type: TensorType): { readonly name: string; readonly type: ElementType };
 }
@@ -68,7 +70,7 @@ class Lowering {
     this.outputNames = new Map([...base.outputs.keys()].map((name) => [name, free(name)]));
     this.stateNames = new Map([...new Set([...base.states.keys(), ...base.updates.keys()])].map((state) => [state, free(state.name)]));
     this.newStateNames = new Map([...base.updates.keys()].map((state) => [state, free(`${this.stateNames.get(state)}.next`)]));
-    this.graph = new OnnxGraph({ target: options.target ?? "onnxruntime", int8: options.int8 ?? false }, symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
+    this.graph = new OnnxGraph({ target: options.target ?? "onnxruntime", int8: options.int8 ?? false, wasm: options.wasm ?? false }, symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
     for (const tensor of [...base.nodes.flatMap(({ inputs }) => inputs), ...base.outputs.values(), ...base.updates.values()]) this.read.add(placeOf(tensor.node, tensor.outputIndex));
   }
 

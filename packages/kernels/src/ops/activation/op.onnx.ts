@@ -10,6 +10,9 @@ const plus = (graph: OnnxGraph, x: Value, summand: number) => graph.op("Add", [x
 /** Where σ(z) is 0 or 1 already, so that no square of x overflows. */
 const cut = (graph: OnnxGraph, x: Value, limit: number) => graph.op("Clip", [x, graph.float(-limit), graph.float(limit)]);
 
+/** x·σ(scale·x), exact to the last digits: onnxruntime's own sigmoid is off by more than 1e-6 of x. */
+const gated = (graph: OnnxGraph, x: Value, scale: number) => graph.op("Div", [x, plus(graph, graph.op("Exp", [times(graph, x, -scale)]), 1)]);
+
 /** σ(z) + x·σ(z)·(1 − σ(z))·z′, the derivative of x·σ(z(x)). */
 const gatedDerivative = (graph: OnnxGraph, x: Value, z: Value, slope: Value): Value => {
   const gate = sigmoid(graph, z);
@@ -21,9 +24,8 @@ const values: Record<ActivationKind, Unary> = {
   relu: (graph, x) => graph.op("Relu", [x]),
   gelu: (graph, x) => graph.op("Gelu", [x]),
   geluTanh: (graph, x) => graph.op("Gelu", [x], { approximate: "tanh" }),
-  geluQuick: (graph, x) => (graph.target === "onnxruntime" ? graph.microsoft("QuickGelu", [x], { alpha: float(QUICK_SCALE) }) : graph.op("Mul", [x, sigmoid(graph, times(graph, x, QUICK_SCALE))])),
-  // onnxruntime's own sigmoid is off by more than 1e-6 of x.
-  silu: (graph, x) => graph.op("Div", [x, plus(graph, graph.op("Exp", [graph.op("Neg", [x])]), 1)]),
+  geluQuick: (graph, x) => (graph.target === "onnxruntime" && !graph.wasm ? graph.microsoft("QuickGelu", [x], { alpha: float(QUICK_SCALE) }) : gated(graph, x, QUICK_SCALE)),
+  silu: (graph, x) => gated(graph, x, 1),
   softplus: (graph, x) => graph.op("Softplus", [x]),
 };
 

@@ -9,11 +9,15 @@ export function onnxLayerNorm({ graph, inputs, outputs, attributes: { epsilon } 
     const zeros = graph.op("Expand", [graph.float(0), graph.extents(outputs[1]!.dims)]);
     return [x!.value, zeros, zeros];
   }
-  const operands = inputs.map(({ value }) => value);
+  // The WebAssembly kernel loses digits where the mean is large beside the deviation: there it is taken off before.
+  const shift = graph.wasm ? graph.op("ReduceMean", [x!.value, graph.ints([-1])], { keepdims: 1 }) : null;
+  const operands = inputs.map(({ value }, i) => (i === 0 && shift ? graph.op("Sub", [value, shift]) : value));
   const attributes = { axis: -1, epsilon: float(epsilon) };
   // Statistics that nobody reads cost a fusion with the addition before.
   const statistics = outputs[1]!.wanted || outputs[2]!.wanted;
-  return statistics ? graph.node("", "LayerNormalization", operands, attributes, 3) : [graph.op("LayerNormalization", operands, attributes)];
+  if (!statistics) return [graph.op("LayerNormalization", operands, attributes)];
+  const [y, mean, inverseDeviation] = graph.node("", "LayerNormalization", operands, attributes, 3) as [Value, Value, Value];
+  return [y, shift ? graph.op("Add", [mean, shift]) : mean, inverseDeviation];
 }
 
 const normalized = (graph: OnnxGraph, x: Value, mean: Value, inverseDeviation: Value) => graph.op("Mul", [graph.op("Sub", [x, mean]), inverseDeviation]);
