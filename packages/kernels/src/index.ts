@@ -6,6 +6,7 @@ export type { Device, Executable, MemoryPlan, PrepareOptions, RunOptions, State 
 export type { AdapterProfile } from "./device/profile.ts";
 export { ReferenceDevice } from "./reference/device.ts";
 export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";
+export type { Trial, TrialRun } from "./device/choose.ts";
 export { listDevices, type DeviceList, type DeviceListing } from "./device/list.ts";
 export { WebGpuDevice } from "./webgpu/device.ts";
 export { measureCeiling } from "./device/ceiling.ts";

@@ -47,8 +47,8 @@ export async function pipeline(task: string, model: ModelFolderSource | TextClas
   throw new HeddleError("INVALID_ARGUMENT", `[pipeline] ${task === "feature-extraction" ? "a TextClassifier gives labels, not features: pass its folder" : `there is no task ${JSON.stringify(task)}; known are ${known}`}`);
 }
 
-async function classificationPipeline(model: ModelFolderSource | TextClassifier, { device, signal, ...defaults }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {
-  const classifier = model instanceof TextClassifier ? model : await TextClassifier.fromPretrained(model, { device, signal });
+async function classificationPipeline(model: ModelFolderSource | TextClassifier, { device, int8, signal, log, ...defaults }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {
+  const classifier = model instanceof TextClassifier ? model : await TextClassifier.fromPretrained(model, { device, int8, signal, log });
   const dispose = (): void => {
     if (classifier !== model) classifier.dispose();
   };

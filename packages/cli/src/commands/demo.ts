@@ -30,10 +30,10 @@ export async function demo(given: readonly string[], options: DemoOptions, sessi
   const path = findReviews();
   const rows = await readLabelledRows(session, path, { name: "text", option: "--text" }, { name: "label", option: "--label" });
   const { trainRows, testRows } = holdOutFifth(rows);
-  session.log(`${bold("Heddle")}: ${countOf(rows.length, "review")} of products and services, English and Chinese, positive or negative.\n${count(testRows.length)} are set aside to test on; a Transformer learns from the other ${count(trainRows.length)}, on WebGPU.\n`);
+  session.log(`${bold("Heddle")}: ${countOf(rows.length, "review")} of products and services, English and Chinese, positive or negative.\n${count(testRows.length)} are set aside to test on; a Transformer learns from the other ${count(trainRows.length)}.\n`);
   let device: Device | undefined;
   try {
-    device = await openDevice({ device: session.options.device });
+    device = await openDevice({ device: session.options.device, log: (line) => session.log(terminal.err.colors.dim(line)) });
     using classifier = await fitInTime(device, trainRows, options.model, session);
     const scores = { majority: fitMajority(trainRows).evaluate(testRows), transformer: await classifier.evaluate(testRows, { signal }) };
     session.log(terminal.err.colors.dim("• fitting TF-IDF + logistic regression on the same reviews, to compare …"));

@@ -9,13 +9,14 @@ export interface EvalOptions {
   readonly data: string;
   readonly text: string;
   readonly label: string;
+  readonly int8?: boolean;
 }
 
 /** `heddle eval`: how many rows of a file the model gets right. */
 export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
   const { signal } = session;
   const rows = await readLabelledRows(session, options.data, { name: options.text, option: "--text" }, { name: options.label, option: "--label" });
-  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, signal });
+  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, int8: options.int8, signal, log: (line) => session.log(line) });
   session.log(session.terminal.err.colors.dim(`• evaluating ${options.model} on ${countOf(rows.length, "row")}, ${classifier.deviceDescription} …`));
   const startMs = performance.now();
   const report = await classifier.evaluate(rows, { signal });

@@ -10,6 +10,7 @@ export interface PredictOptions {
   readonly data?: string;
   readonly text?: string;
   readonly topK: number;
+  readonly int8?: boolean;
 }
 
 /** A text to classify, and its line where it comes from a file. */
@@ -25,7 +26,7 @@ const CHUNK_SIZE = 256;
 export async function predict(given: readonly string[], options: PredictOptions, session: Session): Promise<void> {
   const { signal, terminal, status } = session;
   const chunks = await itemChunks(given, options, session);
-  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, signal });
+  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, int8: options.int8, signal, log: (line) => session.log(line) });
   let done = 0;
   for await (const items of chunks) {
     const answers = await classifier.classify(items.map(({ text }) => text), { topK: options.topK, signal, onWarning: ({ message }) => session.warn(message) });

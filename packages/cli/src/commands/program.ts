@@ -51,6 +51,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .requiredOption("--data <file>", "rows to evaluate on")
     .requiredOption("--text <column>", "column with the texts")
     .requiredOption("--label <column>", "column with the labels")
+    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
     .action((options: EvalOptions & CommonOptions) => start(options, (session) => evaluate(options, session)));
 
   program
@@ -61,6 +62,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--data <file>", "file with texts")
     .option("--text <column>", "its column with the texts")
     .option("--top-k <n>", "labels a text gets, best first", wholeFrom(1), 1)
+    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
     .addHelpText("after", "Writes one answer a text, in their order: on a terminal in columns, otherwise label, score and text\nwith tabs between them, with --json as {\"text\", \"label\", \"score\", \"scores\"}.")
     .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
 
@@ -84,7 +86,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
 /** The options that every command has, shown after its own. */
 function addCommonOptions(command: Command): void {
   command
-    .addOption(new Option("--device <name>", "where to run (default: auto, the best WebGPU adapter)").choices(["auto", "webgpu", "reference"] satisfies DeviceName[]))
+    .addOption(new Option("--device <name>", "where to run (default: auto, a GPU, else the faster of CPU and software WebGPU)").choices(["auto", "webgpu", "cpu", "reference"] satisfies DeviceName[]))
     .option("--seed <n>", "the same seed, data and device give the same model", wholeFrom(0), 42)
     .option("--json", "JSON lines on standard output; the last one is the result")
     .option("--verbose", "more about what happens, and where an error came from")

@@ -37,8 +37,10 @@ ${Array<string>(UNROLL).fill(chain((i) => `    x${i} = x${i} * a + b;`)).join("\
 /**
  * The most f32 multiply-adds a second that this adapter does, in GFLOP/s, one multiply-add being two: the ceiling that
  * kernels are held against. Takes less than a second once its kernel is compiled.
+ *
+ * @param budgetMs for repetitions; the shorter, the rougher
  */
-export async function measureCeiling(gpu: Gpu): Promise<number> {
+export async function measureCeiling(gpu: Gpu, budgetMs = BUDGET_MS): Promise<number> {
   const { device } = gpu;
   const scope = gpu.pool.scope();
   try {
@@ -65,7 +67,7 @@ export async function measureCeiling(gpu: Gpu): Promise<number> {
     };
     // Drivers compile at the first dispatch.
     await time(1, 0);
-    const deadlineMs = performance.now() + BUDGET_MS;
+    const deadlineMs = performance.now() + budgetMs;
     let iterations = FIRST_ITERATIONS;
     let elapsedMs = await time(iterations, 0);
     while (elapsedMs < TARGET_MS / 2 && performance.now() < deadlineMs) {

@@ -5,9 +5,8 @@ import { openDevice, type DeviceName } from "./open.ts";
 afterEach(() => vi.unstubAllEnvs());
 
 describe("openDevice", () => {
-  it.each([undefined, "auto", "webgpu"] as const)("opens WebGPU for %s", async (device) => {
-    vi.stubEnv("HEDDLE_DEVICE", "");
-    const opened = await openDevice({ device });
+  it("opens WebGPU", async () => {
+    const opened = await openDevice({ device: "webgpu" });
     expect(opened.kind).toBe("webgpu");
     expect(opened.description).not.toBe("");
     expect(opened.memory.currentBytes).toBe(0);

@@ -2,12 +2,16 @@ import { CpuDevice, type CpuDeviceOptions } from "../cpu/device.ts";
 import { HeddleError } from "../errors.ts";
 import { ReferenceDevice } from "../reference/device.ts";
 import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
+import { chooseDevice, type ChoiceOptions } from "./choose.ts";
 import type { Device } from "./device.ts";
 import { environment } from "./environment.ts";
 import { openGpu, type GpuOptions } from "./gpu.ts";
 
-export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions, CpuDeviceOptions {
-  /** `auto`, the default, is `webgpu`. HEDDLE_DEVICE sets it where the option is left out. */
+export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions, CpuDeviceOptions, ChoiceOptions {
+  /**
+   * `auto`, the default: a real GPU, else the faster of `cpu` and WebGPU in software, by `trial`. HEDDLE_DEVICE sets it
+   * where the option is left out.
+   */
   device?: DeviceName;
 }
 
@@ -16,14 +20,15 @@ export type DeviceName = (typeof DEVICE_NAMES)[number];
 
 /**
  * Opens the place where programs run. Throws NO_ADAPTER with the fix for this system where WebGPU was asked for and there is
- * none; INVALID_ARGUMENT for an unknown name.
+ * none, PACKAGE_MISSING where `cpu` was and onnxruntime is not installed; INVALID_ARGUMENT for an unknown name.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { device = environment("HEDDLE_DEVICE") ?? "auto", maxDispatchesPerSubmission, threads, ...gpuOptions } = options;
+  const { device = environment("HEDDLE_DEVICE") ?? "auto" } = options;
   if (!isDeviceName(device)) throw new HeddleError("INVALID_ARGUMENT", `[device] no device is called "${device}"; choose ${DEVICE_NAMES.join(", ")}, in the option \`device\` or in HEDDLE_DEVICE`);
-  if (device === "cpu") return CpuDevice.open({ threads });
+  if (device === "auto") return chooseDevice(options);
+  if (device === "cpu") return CpuDevice.open(options);
   if (device === "reference") return new ReferenceDevice();
-  return new WebGpuDevice(await openGpu(gpuOptions), { maxDispatchesPerSubmission });
+  return new WebGpuDevice(await openGpu(options), options);
 }
 
 function isDeviceName(name: string): name is DeviceName {

@@ -1,12 +1,16 @@
 import { openModelFolder, type ModelFolderSource } from "@heddle/transformer";
-import { holdDevice, type DeviceChoice } from "../inference/device.ts";
+import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
 import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
 
 export interface FeatureExtractorOptions {
   readonly device?: DeviceChoice;
+  /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. */
+  readonly int8?: boolean;
   readonly signal?: AbortSignal;
+  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
+  readonly log?: (line: string) => void;
   /** Default: what sentence-transformers wrote beside the model, else "none". */
   readonly pooling?: Pooling;
   /** Vectors of length 1. Default: what sentence-transformers wrote beside the model, else false. */
@@ -21,15 +25,15 @@ export class FeatureExtractor {
     private readonly choice: PoolingChoice,
   ) {}
 
-  static async fromPretrained(source: ModelFolderSource, { device: choice, signal, pooling, normalize }: FeatureExtractorOptions = {}): Promise<FeatureExtractor> {
+  static async fromPretrained(source: ModelFolderSource, { device, int8, signal, log, pooling, normalize }: FeatureExtractorOptions = {}): Promise<FeatureExtractor> {
     await using folder = await openModelFolder(source);
     const stored = pooling !== undefined && normalize !== undefined ? { pooling, normalize } : await storedPooling(folder);
-    const { device, release } = await holdDevice(choice);
+    const held = new HeldDevice(device, log, int8);
     try {
-      const { model, tokenizer, maxLength } = await loadTextModel(device, folder, { head: "none", signal });
-      return new FeatureExtractor(new TextRunner(model, tokenizer, maxLength), release, { pooling: pooling ?? stored.pooling, normalize: normalize ?? stored.normalize });
+      const { model, tokenizer, maxLength } = await loadTextModel(held, folder, { head: "none", signal });
+      return new FeatureExtractor(new TextRunner(model, tokenizer, maxLength, int8), () => held.release(), { pooling: pooling ?? stored.pooling, normalize: normalize ?? stored.normalize });
     } catch (error) {
-      release();
+      held.release();
       throw error;
     }
   }

@@ -1,5 +1,7 @@
-import { HeddleError, type Device } from "@heddle/kernels";
-import { loadModel, loadTokenizer, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { HeddleError } from "@heddle/kernels";
+import { loadModel, loadTokenizer, modelPlan, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import type { HeldDevice } from "./device.ts";
+import { modelTrial, USUAL_BATCH } from "./trial.ts";
 
 export interface LoadedTextModel {
   readonly model: Model;
@@ -20,11 +22,14 @@ export interface LoadTextModelOptions {
 }
 
 /** A model and its tokenizer from one folder. Errors: those of `loadModel` and TOKENIZER_MISSING, TOKENIZER_INVALID. */
-export async function loadTextModel(device: Device, source: ModelFolderSource | ModelFolder, options: LoadTextModelOptions): Promise<LoadedTextModel> {
+export async function loadTextModel(held: HeldDevice, source: ModelFolderSource | ModelFolder, options: LoadTextModelOptions): Promise<LoadedTextModel> {
   const opened = "configText" in Object(source) ? null : await openModelFolder(source as ModelFolderSource);
   const folder = opened ?? (source as ModelFolder);
   try {
     const tokenizer = tokenizerOf(folder);
+    const { architecture, config } = modelPlan(folder, options);
+    const length = Math.min(USUAL_BATCH.length, config.maxPositionEmbeddings);
+    const device = await held.open(() => modelTrial(architecture, config, { ...USUAL_BATCH, length }));
     const { model, missing } = await loadModel(device, folder, options);
     if (tokenizer.vocabSize > model.config.vocabSize) {
       model.dispose();

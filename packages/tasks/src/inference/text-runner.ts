@@ -26,6 +26,7 @@ export class TextRunner {
     readonly tokenizer: Tokenizer,
     /** In tokens. */
     readonly maxLength: number,
+    private readonly int8 = false,
   ) {}
 
   /**
@@ -60,7 +61,7 @@ export class TextRunner {
       compiled = compile(this.model.device, name, ({ inputIds, attentionMask }) => {
         const inputs = { inputIds: inputIds!, attentionMask: attentionMask! };
         return finish(this.model.forward(inputs), inputs);
-      });
+      }, { int8: this.int8 });
       this.#compiled.set(name, compiled);
     }
     return compiled;

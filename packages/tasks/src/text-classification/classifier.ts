@@ -1,6 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { saveModel, type FolderLock, type ModelFolderSource } from "@heddle/transformer";
-import { holdDevice } from "../inference/device.ts";
+import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner } from "../inference/text-runner.ts";
 import { classifyTexts, evaluateRows } from "./answers.ts";
@@ -31,17 +31,17 @@ export class TextClassifier {
   }
 
   /** Loads a folder that `savePretrained` or Python's transformers wrote. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
-  static async fromPretrained(source: ModelFolderSource, { device: choice, signal }: LoadOptions = {}): Promise<TextClassifier> {
-    const { device, release } = await holdDevice(choice);
+  static async fromPretrained(source: ModelFolderSource, { device, int8, signal, log }: LoadOptions = {}): Promise<TextClassifier> {
+    const held = new HeldDevice(device, log, int8);
     try {
-      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(device, source, { head: "sequence-classification", signal });
+      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { head: "sequence-classification", signal });
       if (missing.length > 0) {
         model.dispose();
         throw new HeddleError("WEIGHTS_MISSING", `[${label}] has no trained classifier (${missing.join(", ")}): fine-tune it first with TextClassifier.fit(rows, { model: FOLDER }) or \`heddle train --model FOLDER\``);
       }
-      return new TextClassifier(new TextRunner(model, tokenizer, maxLength), release);
+      return new TextClassifier(new TextRunner(model, tokenizer, maxLength, int8), () => held.release());
     } catch (error) {
-      release();
+      held.release();
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { Trainer, type EncodedDataset, type EncodedRow } from "@heddle/training";
 import { mostFrequentLabel } from "../baselines/majority.ts";
-import { holdDevice } from "../inference/device.ts";
+import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
 import { TextRunner } from "../inference/text-runner.ts";
 import { evaluateRows } from "./answers.ts";
@@ -21,14 +21,14 @@ export async function fitTextClassifier<Classifier>(rows: readonly LabelledText[
   const { trainRows, evalRows } = options.evalRows ? { trainRows: rows, evalRows: options.evalRows } : holdOut(rows, seed);
   checkLabels(labels, rows, evalRows, emit);
   throwIfAborted(signal, "TextClassifier.fit");
-  emit({ type: "phase", phase: "device", message: "opening a device" });
-  const { device, release } = await holdDevice(options.device);
+  const held = new HeldDevice(options.device, (message) => emit({ type: "phase", phase: "device", message }));
+  const release = () => held.release();
   let prepared: Prepared | undefined;
   let runner: TextRunner | undefined;
   try {
     const knownEvalRows = evalRows.filter(({ label }) => labels.includes(String(label)));
     const all = [...trainRows, ...knownEvalRows];
-    prepared = await prepare(device, all.map(({ text }) => text), labels, { ...options, numTrainTexts: trainRows.length, seed, emit });
+    prepared = await prepare(held, all.map(({ text }) => text), labels, { ...options, numTrainTexts: trainRows.length, seed, emit });
     const { model, tokenizer, maxLength, encoded, truncated } = prepared;
     if (truncated.length > 0) emit(truncationWarning(truncated, all.length, maxLength));
     const ids = new Map(labels.map((label, id) => [label, id]));

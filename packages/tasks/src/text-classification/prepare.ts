@@ -1,8 +1,9 @@
-import type { Device } from "@heddle/kernels";
 import type { EncodedRow } from "@heddle/training";
 import { architectureFor, createConfig, createModel, trainByteLevelBpe, trainWordPiece, type Model, type Tokenizer } from "@heddle/transformer";
+import type { HeldDevice } from "../inference/device.ts";
 import { encodeTexts } from "../inference/encode.ts";
 import { loadTextModel } from "../inference/load.ts";
+import { modelTrial } from "../inference/trial.ts";
 import { FINE_TUNE_LIMITS, MAX_TOKENIZER_CHARACTERS, maxLengthFor, SCRATCH_LIMITS, scratchConfig, scratchRecipe, tokenizerRecipe, type DataSize, type TextStatistics } from "./recipe.ts";
 import type { FitEvent, FitOptions } from "./types.ts";
 
@@ -25,11 +26,11 @@ interface PrepareOptions extends Pick<FitOptions, "model" | "tokenizer" | "maxLe
 }
 
 /** Tokenizer, encoded texts and an untrained or loaded model for them. */
-export async function prepare(device: Device, texts: readonly string[], labels: readonly string[], options: PrepareOptions): Promise<Prepared> {
-  return options.model === undefined ? prepareFromScratch(device, texts, labels, options) : prepareCheckpoint(device, texts, labels, options);
+export async function prepare(held: HeldDevice, texts: readonly string[], labels: readonly string[], options: PrepareOptions): Promise<Prepared> {
+  return options.model === undefined ? prepareFromScratch(held, texts, labels, options) : prepareCheckpoint(held, texts, labels, options);
 }
 
-async function prepareFromScratch(device: Device, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+async function prepareFromScratch(held: HeldDevice, texts: readonly string[], labels: readonly string[], { tokenizer: kind = "wordpiece", maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
   const trainTexts = texts.slice(0, numTrainTexts);
   emit({ type: "phase", phase: "tokenizer", message: `training a ${kind === "wordpiece" ? "WordPiece" : "byte-level BPE"} tokenizer on ${trainTexts.length.toLocaleString("en")} texts` });
   const train = kind === "wordpiece" ? trainWordPiece : trainByteLevelBpe;
@@ -39,14 +40,17 @@ async function prepareFromScratch(device: Device, texts: readonly string[], labe
   const { rows, truncated } = await encodeTexts(tokenizer, texts, { maxLength: limit, signal });
   const maxLength = wanted ?? maxLengthFor(lengthsOf(rows.slice(0, numTrainTexts)), SCRATCH_LIMITS);
   emit({ type: "phase", phase: "model", message: "building a small encoder" });
-  const config = createConfig(scratchConfig(scratchRecipe(sizeOfData(rows.slice(0, numTrainTexts))), { vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
-  const model = createModel(device, architectureFor("bert", "sequence-classification"), config, seed);
+  const recipe = scratchRecipe(sizeOfData(rows.slice(0, numTrainTexts)));
+  const config = createConfig(scratchConfig(recipe, { vocabSize: tokenizer.vocabSize, maxLength, labels, padTokenId: tokenizer.specialTokenId("pad") ?? 0 }));
+  const architecture = architectureFor("bert", "sequence-classification");
+  const device = await held.open(() => modelTrial(architecture, config, { batchSize: recipe.arguments.perDeviceTrainBatchSize, length: maxLength }));
+  const model = createModel(device, architecture, config, seed);
   return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, { rows, truncated }, maxLength, signal)) };
 }
 
-async function prepareCheckpoint(device: Device, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+async function prepareCheckpoint(held: HeldDevice, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
   emit({ type: "phase", phase: "model", message: "loading the checkpoint" });
-  const { model, tokenizer, maxLength: possible } = await loadTextModel(device, source!, { head: "sequence-classification", labels, seed, signal });
+  const { model, tokenizer, maxLength: possible } = await loadTextModel(held, source!, { head: "sequence-classification", labels, seed, signal });
   try {
     emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with the checkpoint's tokenizer` });
     const limits = { longest: Math.min(wanted ?? FINE_TUNE_LIMITS.longest, possible) };

@@ -1,6 +1,6 @@
 export { architectureByName, architectureFor, type Architecture, type Head } from "./architectures.ts";
-export { createModel } from "./create.ts";
-export { loadModel, type LoadedModel, type LoadOptions } from "./load.ts";
+export { createModel, createZeroModel } from "./create.ts";
+export { loadModel, modelPlan, type LoadedModel, type LoadOptions } from "./load.ts";
 export { Model } from "./model.ts";
 export type { EncoderInputs, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";

@@ -36,9 +36,7 @@ export async function loadModel(device: Device, source: ModelFolderSource | Mode
   const opened = isOpen(source) ? null : await openModelFolder(source);
   const folder = opened ?? (source as ModelFolder);
   try {
-    const stored = parseConfig(folder.configText);
-    const architecture = chooseArchitecture(stored, options.head);
-    const config = { ...(options.labels ? withLabels(stored, options.labels) : stored), architectures: [architecture.name] };
+    const { architecture, config } = modelPlan(folder, options);
     return await loadParameters(device, folder, architecture, config, options);
   } finally {
     await opened?.close();
@@ -47,6 +45,13 @@ export async function loadModel(device: Device, source: ModelFolderSource | Mode
 
 function isOpen(source: ModelFolderSource | ModelFolder): source is ModelFolder {
   return typeof source === "object" && "configText" in source;
+}
+
+/** The architecture and configuration that `loadModel` gives a folder's model. Errors: those of `parseConfig`; ARCHITECTURE_UNKNOWN. */
+export function modelPlan(folder: ModelFolder, { head, labels }: Pick<LoadOptions, "head" | "labels"> = {}): { architecture: Architecture; config: ModelConfig } {
+  const stored = parseConfig(folder.configText);
+  const architecture = chooseArchitecture(stored, head);
+  return { architecture, config: { ...(labels ? withLabels(stored, labels) : stored), architectures: [architecture.name] } };
 }
 
 function chooseArchitecture(config: ModelConfig, head: Head | undefined): Architecture {

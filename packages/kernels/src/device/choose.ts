@@ -1,0 +1,117 @@
+import { CpuDevice } from "../cpu/device.ts";
+import { HeddleError } from "../errors.ts";
+import { plan } from "../program/plan.ts";
+import type { Program } from "../program/program.ts";
+import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { rememberChoice, rememberedChoice } from "./choice-cache.ts";
+import type { Device } from "./device.ts";
+import { openGpu, type Gpu, type GpuOptions } from "./gpu.ts";
+
+/** Work that stands for what a device will have to do, such as a model's forward pass on its first batch. */
+export interface Trial {
+  /** Equal keys are measured once on a machine. */
+  readonly key: string;
+  start(device: Device): TrialRun;
+}
+
+export interface TrialRun {
+  readonly program: Program;
+  run(): Promise<unknown>;
+  dispose(): void;
+}
+
+export interface ChoiceOptions {
+  /** What to measure where both the CPU and a software adapter could do the work; without it the CPU is taken. */
+  trial?: Trial;
+  /** Hears the choice and its reason, one line. Default: `console.warn`, as standard output may be data. */
+  log?: (line: string) => void;
+}
+
+const REPEATS = 3;
+const CEILING_BUDGET_MS = 150;
+/** A software adapter that has not finished the trial in this many times the CPU's time has lost. */
+const PATIENCE = 2;
+const SHORTEST_PATIENCE_MS = 50;
+
+/**
+ * A real GPU where there is one. Else the CPU by onnxruntime or a software adapter, whichever does the trial faster.
+ *
+ * Throws NO_ADAPTER where there is neither.
+ */
+export async function chooseDevice({ trial, log = (line) => console.warn(line), ...options }: ChoiceOptions & GpuOptions & WebGpuDeviceOptions & { threads?: number }): Promise<Device> {
+  const gpu = await openGpu(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "NO_ADAPTER" ? error : Promise.reject(error)));
+  if ("profile" in gpu && gpu.profile.kind !== "software") return new WebGpuDevice(gpu, options);
+  const cpu = await CpuDevice.open(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "PACKAGE_MISSING" ? error : Promise.reject(error)));
+  if (cpu instanceof HeddleError) {
+    if (gpu instanceof HeddleError) throw gpu;
+    log(`[heddle] no GPU here, so ${gpu.profile.description} in software: slow. ${cpu.message.replace(/^\[cpu\] /, "")}`);
+    return new WebGpuDevice(gpu, options);
+  }
+  if (gpu instanceof HeddleError) {
+    log(`[heddle] no WebGPU adapter here, so ${cpu.description}`);
+    return cpu;
+  }
+  const software = new WebGpuDevice(gpu, options);
+  const both = [cpu, software];
+  const { winner, reason } = trial
+    ? await decide(cpu, software, gpu, trial).catch((error: unknown) => {
+        for (const device of both) device.dispose();
+        throw error;
+      })
+    : { winner: cpu, reason: `no GPU here, and ${software.description} is WebGPU in software` };
+  for (const device of both) if (device !== winner) device.dispose();
+  log(`[heddle] ${winner.description}: ${reason}`);
+  return winner;
+}
+
+interface Decision {
+  readonly winner: CpuDevice | WebGpuDevice;
+  readonly reason: string;
+}
+
+async function decide(cpu: CpuDevice, software: WebGpuDevice, gpu: Gpu, trial: Trial): Promise<Decision> {
+  const key = [trial.key, cpu.description, software.description].join(" | ");
+  const remembered = await rememberedChoice(key);
+  if (remembered) return { winner: remembered.kind === "cpu" ? cpu : software, reason: `${remembered.reason} (measured before)` };
+  const decision = await measure(cpu, software, gpu, trial);
+  await rememberChoice(key, { kind: decision.winner.kind, reason: decision.reason });
+  return decision;
+}
+
+async function measure(cpu: CpuDevice, software: WebGpuDevice, gpu: Gpu, trial: Trial): Promise<Decision> {
+  const onCpu = trial.start(cpu);
+  const cpuMs = await fastest(onCpu).finally(() => onCpu.dispose());
+  const flops = plan(onCpu.program, gpu.profile).commands.reduce((sum, command) => sum + (command.kind === "dispatch" ? command.flops : 0), 0);
+  // Compiling shaders takes a software adapter seconds: not where even its multiply-adds alone would take longer.
+  const leastMs = flops / (await measureCeiling(gpu, CEILING_BUDGET_MS)) / 1e6;
+  if (leastMs > PATIENCE * cpuMs) return { winner: cpu, reason: `${ms(cpuMs)} for ${trial.key}, where ${software.description} needs ${ms(leastMs)} at the least` };
+  const onSoftware = trial.start(software);
+  const softwareMs = await within(fastest(onSoftware), Math.max(SHORTEST_PATIENCE_MS, PATIENCE * REPEATS * cpuMs));
+  if (softwareMs !== null) onSoftware.dispose();
+  const spelled = softwareMs === null ? "did not finish in time" : `takes ${ms(softwareMs)}`;
+  return softwareMs !== null && softwareMs < cpuMs
+    ? { winner: software, reason: `${ms(softwareMs)} for ${trial.key}, where ${cpu.description} takes ${ms(cpuMs)}` }
+    : { winner: cpu, reason: `${ms(cpuMs)} for ${trial.key}, where ${software.description} ${spelled}` };
+}
+
+/** The first run makes the program ready and does not count. */
+async function fastest(trial: TrialRun): Promise<number> {
+  await trial.run();
+  let best = Infinity;
+  for (let i = 0; i < REPEATS; i++) {
+    const startMs = performance.now();
+    await trial.run();
+    best = Math.min(best, performance.now() - startMs);
+  }
+  return best;
+}
+
+/** Null where `work` takes longer, or fails. */
+async function within(work: Promise<number>, limitMs: number): Promise<number | null> {
+  let timer: ReturnType<typeof setTimeout>;
+  const timeout = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), limitMs)));
+  return Promise.race([work.catch(() => null), timeout]).finally(() => clearTimeout(timer));
+}
+
+const ms = (value: number) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
