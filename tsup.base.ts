@@ -13,6 +13,8 @@ export function library(entry: Record<string, string>): ReturnType<typeof define
     splitting: true,
     external: [/^node:/],
     dts: {
+      // A worker written in plain JavaScript has no types to tell.
+      entry: Object.fromEntries(Object.entries(entry).filter(([, source]) => source.endsWith(".ts"))),
       compilerOptions: {
         // tsup passes `baseUrl`, which TypeScript 6 reports as deprecated.
         ignoreDeprecations: "6.0",

@@ -1,7 +1,12 @@
 import { HeddleError } from "../errors.ts";
 
-export const missing = (name: string, cause: unknown) =>
-  new HeddleError("PACKAGE_MISSING", `[cpu] the package ${name} is not installed; add it with: npm install ${name}`, { cause });
+/** onnxruntime-node's installer fetches CUDA's libraries on Linux, which this device has no use for. */
+const WITHOUT_CUDA = ", with ONNXRUNTIME_NODE_INSTALL=skip in the environment";
+
+export function missing(name: "onnxruntime-node" | "onnxruntime-web", cause: unknown): HeddleError {
+  const hint = name === "onnxruntime-node" && process.platform === "linux" ? WITHOUT_CUDA : "";
+  return new HeddleError("PACKAGE_MISSING", `[cpu] the package ${name} is not installed; add it with: npm install ${name}${hint}`, { cause });
+}
 
 /** What onnxruntime says, as an error with a code. */
 export function failure({ message }: { message: string }): HeddleError {
