@@ -14,7 +14,11 @@ export default defineConfig({
   resolve: { conditions: ["@heddle/source", "module", "browser", "development|production"] },
   // Dependencies found in the middle of a run would reload the page; all of ours are plain ES modules.
   optimizeDeps: { noDiscovery: true },
-  server: { fs: { allow: [import.meta.dirname, shared] } },
+  server: {
+    fs: { allow: [import.meta.dirname, shared] },
+    // Browsers give threads, which onnxruntime-web can use, to cross-origin isolated pages only.
+    headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
+  },
   test: {
     name: "browser",
     include: ["packages/*/src/**/*.browser.test.ts", "apps/*/src/**/*.browser.test.ts"],

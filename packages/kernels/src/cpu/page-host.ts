@@ -23,7 +23,15 @@ export async function openInPage(threads: number | undefined): Promise<EngineHos
     last = result.catch(() => {});
     return result;
   };
-  return { packageName: "onnxruntime-web", threads: wasm.numThreads, call: call as EngineHost["call"], close: () => void call("close") };
+  return {
+    packageName: "onnxruntime-web",
+    // It corrects the number when it starts.
+    get threads() {
+      return wasm.numThreads!;
+    },
+    call: call as EngineHost["call"],
+    close: () => void call("close"),
+  };
 }
 
 /** Lets the thread hear its messages and events: onnxruntime-web computes without a pause, and promises alone never let go. */
