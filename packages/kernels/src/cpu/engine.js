@@ -11,12 +11,27 @@
  *   inputs: Record<string, TensorData>,
  *   states: Record<string, number>,
  *   updates: Record<string, { state: number, overwrites: boolean }>,
- *   outputs: readonly string[],
+ *   outputs: Record<string, { type: TensorData["type"], dims: readonly number[] }>,
  * }} RunRequest states and updates: ids of states by the names of the graph's inputs and outputs
  */
 
+/**
+ * An output that is a sequence, not a tensor, and the first one of graphs that replace states. onnxruntime-node computes
+ * all outputs in the memory it is given, then copies each one once more for the caller, which for weights and moments
+ * takes as long as a training step. It refuses to hand over a sequence, though: asked for one, it stops before the first
+ * copy. Its pull request 32346 does away with the copies; then nothing is refused, and this is not needed.
+ */
+export const COPY_STOPPER = "heddle.copyStopper";
+const REFUSAL = "Non tensor type is temporarily not supported";
+
 const ORT_TYPES = /** @type {const} */ ({ f32: "float32", i32: "int32", u32: "uint32" });
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
+
+/**
+ * @param {TensorData["type"]} type
+ * @param {readonly number[]} dims
+ */
+const zeros = (type, dims) => new ARRAYS[type](dims.reduce((product, extent) => product * extent, 1));
 
 export class Engine {
   /** @type {Map<number, Session>} */
@@ -28,8 +43,8 @@ export class Engine {
 
   /**
    * @param {typeof import("onnxruntime-common")} ort
-   * @param {{ fillsOutputs: boolean }} options true where onnxruntime writes outputs into the tensors it is given;
-   *   onnxruntime-web takes them and leaves them as they were
+   * @param {{ fillsOutputs: boolean }} options true where onnxruntime writes outputs into the tensors it is given, and
+   *   COPY_STOPPER keeps it from copying them; onnxruntime-web takes them and leaves them as they were
    */
   constructor(ort, { fillsOutputs }) {
     this.#ort = ort;
@@ -58,8 +73,7 @@ export class Engine {
    * @param {TensorData["data"] | null} data zeros where null
    */
   createState(id, type, dims, data) {
-    const size = dims.reduce((product, extent) => product * extent, 1);
-    this.#states.set(id, { current: this.#tensor({ type, dims, data: data ?? new ARRAYS[type](size) }), spare: null });
+    this.#states.set(id, { current: this.#tensor({ type, dims, data: data ?? zeros(type, dims) }), spare: null });
   }
 
   /**
@@ -90,14 +104,34 @@ export class Engine {
     for (const [name, input] of Object.entries(inputs)) feeds[name] = this.#tensor(input);
     for (const [name, id] of Object.entries(states)) feeds[name] = this.#state(id).current;
     /** @type {Record<string, OrtTensor | null>} */
-    const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
-    for (const [name, { state, overwrites }] of Object.entries(updates)) fetches[name] = this.#fillsOutputs ? this.#target(this.#state(state), overwrites) : null;
-    const results = await /** @type {Session} */ (this.#sessions.get(session)).run(feeds, fetches);
+    const fetches = {};
+    const replaces = this.#fillsOutputs && Object.keys(updates).length > 0;
+    if (replaces) fetches[COPY_STOPPER] = null;
+    for (const [name, { type, dims }] of Object.entries(outputs)) fetches[name] = replaces ? this.#tensor({ type, dims, data: zeros(type, dims) }) : null;
+    for (const [name, { state, overwrites }] of Object.entries(updates)) fetches[name] = replaces ? this.#target(this.#state(state), overwrites) : null;
+    const results = await this.#compute(/** @type {Session} */ (this.#sessions.get(session)), feeds, fetches, replaces);
     for (const [name, { state, overwrites }] of Object.entries(updates)) {
-      if (!this.#fillsOutputs) this.#state(state).current = /** @type {OrtTensor} */ (results[name]);
+      if (!replaces) this.#state(state).current = /** @type {OrtTensor} */ (results[name]);
       else if (!overwrites) this.#swap(this.#state(state));
     }
-    return Object.fromEntries(outputs.map((name) => [name, /** @type {TensorData["data"]} */ (/** @type {OrtTensor} */ (results[name]).data).slice()]));
+    return Object.fromEntries(Object.keys(outputs).map((name) => [name, /** @type {TensorData["data"]} */ (/** @type {OrtTensor} */ (results[name]).data).slice()]));
+  }
+
+  /**
+   * @param {Session} session
+   * @param {Record<string, OrtTensor>} feeds
+   * @param {Record<string, OrtTensor | null>} fetches
+   * @param {boolean} replaces the fetches are the results
+   * @returns {Promise<Readonly<Record<string, OrtTensor | null>>>}
+   */
+  async #compute(session, feeds, fetches, replaces) {
+    if (!replaces) return session.run(feeds, fetches);
+    try {
+      await session.run(feeds, fetches);
+    } catch (error) {
+      if (!String(error).includes(REFUSAL)) throw error;
+    }
+    return fetches;
   }
 
   async close() {

@@ -44,7 +44,7 @@ export class CpuExecutable implements Executable {
       inputs: Object.fromEntries([...lowering.inputs].map(([name, inner]) => [inner, { type: dtypeOf(inputs[name]!.data), dims: inputs[name]!.shape, data: inputs[name]!.data }])),
       states: Object.fromEntries([...lowering.stateInputs].map(([state, name]) => [name, (state as CpuState).id])),
       updates: Object.fromEntries([...lowering.stateOutputs].map(([state, { name, overwrites }]) => [name, { state: (state as CpuState).id, overwrites }])),
-      outputs: outputs.map((name) => lowering.outputs.get(name)!),
+      outputs: Object.fromEntries(outputs.map((name) => [lowering.outputs.get(name)!, { type: program.outputs.get(name)!.dtype, dims: program.outputs.get(name)!.shape }])),
     });
     const done = Promise.all([created, result]);
     device.queue(done);

@@ -7,6 +7,8 @@ import { openInThread } from "./thread-host.ts";
 export interface EngineHost {
   /** The npm package that computes. */
   readonly packageName: string;
+  /** Graphs that replace states have COPY_STOPPER as their first output. */
+  readonly stopsCopies: boolean;
   readonly threads: number;
   call<M extends EngineMethod>(method: M, ...args: Parameters<Engine[M]>): Promise<Awaited<ReturnType<Engine[M]>>>;
   /** Frees everything; calls still waiting are answered first. */

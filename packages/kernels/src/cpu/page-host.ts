@@ -25,6 +25,7 @@ export async function openInPage(threads: number | undefined): Promise<EngineHos
   };
   return {
     packageName: "onnxruntime-web",
+    stopsCopies: false,
     // It corrects the number when it starts.
     get threads() {
       return wasm.numThreads!;

@@ -1,9 +1,11 @@
 import { HeddleError } from "../errors.ts";
 import { lowerToOnnx, type OnnxLowering } from "../onnx/lower.ts";
-import { encodeModel } from "../onnx/proto.ts";
+import { elementTypes } from "../onnx/element-types.ts";
+import { encodeModel, type ModelInfo } from "../onnx/proto.ts";
 import { structureOf, SymbolicProgram } from "../onnx/symbolic-program.ts";
 import type { Program } from "../program/program.ts";
 import type { CpuDevice } from "./device.ts";
+import { COPY_STOPPER } from "./engine.js";
 import type { CpuState } from "./state.ts";
 
 /** Protobuf's limit is 2 GiB; weights beyond stay inputs. */
@@ -84,11 +86,19 @@ export class Session {
     this.symbolic = symbolic;
     this.covered = new Set(symbolic.programs);
     const id = this.device.nextId();
-    const created = this.device.engine.call("createSession", id, encodeModel(lowering.model), this.device.sessionOptions);
+    const { engine, sessionOptions } = this.device;
+    const model = encodeModel(engine.stopsCopies && replaced.size > 0 ? withCopyStopper(lowering.model) : lowering.model);
+    const created = engine.call("createSession", id, model, sessionOptions);
     created.catch(() => (this.graph = null));
     this.graph = { id, lowering, constants, created };
     return this.graph;
   }
+}
+
+function withCopyStopper(model: ModelInfo): ModelInfo {
+  const { graph } = model;
+  const stopper = { domain: "", type: "SequenceEmpty", inputs: [], outputs: [COPY_STOPPER], attributes: { dtype: elementTypes.f32 } };
+  return { ...model, graph: { ...graph, nodes: [stopper, ...graph.nodes], outputs: [{ name: COPY_STOPPER, type: "f32", shape: null }, ...graph.outputs] } };
 }
 
 const statesOf = ({ states, updates }: Program) => [...new Set([...states.keys(), ...updates.keys()])] as CpuState[];

@@ -65,6 +65,7 @@ export async function openInThread(threads: number | undefined): Promise<EngineH
   await call("load").catch((error: unknown) => worker.terminate().then(() => Promise.reject(error)));
   return {
     packageName: "onnxruntime-node",
+    stopsCopies: true,
     threads: threads ?? process.getBuiltinModule("node:os").availableParallelism(),
     call: call as EngineHost["call"],
     close: () => void call("close").catch(() => {}),

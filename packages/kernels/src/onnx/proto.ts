@@ -12,11 +12,11 @@ export interface Initializer {
   readonly data: Uint8Array | { readonly file: string; readonly offset: number; readonly sizeBytes: number };
 }
 
-/** `string` dimensions are symbolic. */
+/** `string` dimensions are symbolic; a shape of null is a sequence of tensors. */
 export interface ValueInfo {
   readonly name: string;
   readonly type: ElementType;
-  readonly shape: readonly (number | string)[];
+  readonly shape: readonly (number | string)[] | null;
 }
 
 /** Floats are objects, as JavaScript cannot tell 1 from 1.0. */
@@ -101,16 +101,19 @@ const dimension = (extent: number | string): Fields => (writer) => {
   else text(writer, 2, extent);
 };
 
+const tensorType = (type: ElementType, shape: readonly (number | string)[] | null): Fields => (writer) =>
+  message(writer, 1, (tensor) => {
+    tensor.tag(1, WireType.Varint).int32(elementTypes[type]);
+    if (!shape) return;
+    message(tensor, 2, (shapeProto) => {
+      for (const extent of shape) message(shapeProto, 1, dimension(extent));
+    });
+  });
+
 const valueInfo = ({ name, type, shape }: ValueInfo): Fields => (writer) => {
+  const tensor = tensorType(type, shape);
   text(writer, 1, name);
-  message(writer, 2, (typeProto) =>
-    message(typeProto, 1, (tensor) => {
-      tensor.tag(1, WireType.Varint).int32(elementTypes[type]);
-      message(tensor, 2, (shapeProto) => {
-        for (const extent of shape) message(shapeProto, 1, dimension(extent));
-      });
-    }),
-  );
+  message(writer, 2, shape ? tensor : (typeProto) => message(typeProto, 4, (sequence) => message(sequence, 1, tensor)));
 };
 
 const graph = ({ name, nodes, initializers, inputs, outputs }: GraphInfo): Fields => (writer) => {
