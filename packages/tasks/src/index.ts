@@ -23,6 +23,7 @@ export type { FunctionToApply } from "./text-classification/scores.ts";
 export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
 export type { Pooling } from "./feature-extraction/pooling.ts";
 export type { DeviceChoice } from "./inference/device.ts";
+export { modelTrial } from "./inference/trial.ts";
 
 // Baselines
 export type { Baseline } from "./baselines/baseline.ts";
