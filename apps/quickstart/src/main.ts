@@ -1,7 +1,7 @@
 import exampleUrl from "../../../examples/data/reviews.csv?url";
 import { Client } from "./client.ts";
 import { Curve } from "./curve.ts";
-import type { Classification, FitEvent } from "./protocol.ts";
+import type { Classification, DeviceName, FitEvent } from "./protocol.ts";
 
 const client = new Client();
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -150,6 +150,8 @@ drop.addEventListener("drop", (event) => {
 });
 
 void guarded(async () => {
-  const { description } = await client.ask({ type: "device" });
-  element("device").textContent = `Running on ${description}.`;
+  const wanted = new URLSearchParams(location.search).get("device") as DeviceName | null;
+  const { kind, description } = await client.ask({ type: "device", device: wanted || "auto" });
+  const reason = kind === "cpu" && !wanted ? ", as WebGPU finds no GPU in this browser" : "";
+  element("device").textContent = `Running on ${description}${reason}.`;
 });

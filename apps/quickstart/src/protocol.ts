@@ -1,8 +1,8 @@
-import type { Classification, FitEvent, RowProblem } from "@heddle/tasks";
+import type { Classification, Device, DeviceName, FitEvent, RowProblem } from "@heddle/tasks";
 
-/** What the page asks of the worker. `id` comes back with the answer. */
+/** What the page asks of the worker, the device first. `id` comes back with the answer. */
 export type Request =
-  | { readonly id: number; readonly type: "device" }
+  | { readonly id: number; readonly type: "device"; readonly device: DeviceName }
   | { readonly id: number; readonly type: "open"; readonly files: readonly File[] }
   | { readonly id: number; readonly type: "table"; readonly file: File }
   | { readonly id: number; readonly type: "train"; readonly text: string; readonly label: string; readonly epochs: number }
@@ -11,7 +11,7 @@ export type Request =
 
 /** What each request answers. */
 export interface Answers {
-  device: { readonly description: string };
+  device: Pick<Device, "kind" | "description">;
   open: { readonly labels: readonly string[] };
   table: { readonly columns: readonly string[]; readonly numRows: number; readonly problems: readonly RowProblem[] };
   train: { readonly accuracy: number; readonly majorityAccuracy: number; readonly numRows: number; readonly problems: readonly RowProblem[] };
@@ -24,4 +24,4 @@ export type Response =
   | { readonly id: number; readonly type: "error"; readonly code: string; readonly message: string }
   | { readonly id: number; readonly type: "event"; readonly event: FitEvent };
 
-export type { Classification, FitEvent };
+export type { Classification, DeviceName, FitEvent };

@@ -2,7 +2,7 @@ import { HeddleError, labelledTexts, openDevice, readTable, TextClassifier, type
 import type { Answers, Request, Response } from "./protocol.ts";
 
 // One device and one classifier for the life of the page.
-const device: Promise<Device> = openDevice({ device: "webgpu" });
+let device: Promise<Device>;
 let classifier: TextClassifier | null = null;
 let table: Table | null = null;
 let training: AbortController | null = null;
@@ -14,8 +14,11 @@ function replaceClassifier(next: TextClassifier): void {
 
 async function answer(request: Request, send: (response: Response) => void): Promise<Answers[keyof Answers]> {
   switch (request.type) {
-    case "device":
-      return { description: (await device).description };
+    case "device": {
+      device = openDevice({ device: request.device });
+      const { kind, description } = await device;
+      return { kind, description };
+    }
     case "open":
       replaceClassifier(await TextClassifier.fromPretrained(request.files, { device: await device }));
       return { labels: classifier!.labels };

@@ -1,0 +1,62 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type Browser, type Page } from "playwright";
+import { createServer, type ViteDevServer } from "vite";
+import { expect } from "vitest";
+import { findChromium } from "../../../scripts/find-chromium.mjs";
+
+export const root = join(import.meta.dirname, "..");
+
+const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"];
+
+/** A Chromium with WebGPU in software, or with none. */
+export function launch({ webgpu = true } = {}): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium()!, args: ["--headless=new", "--no-sandbox", ...(webgpu ? WEBGPU : [])] });
+}
+
+export async function developmentServer(): Promise<ViteDevServer> {
+  const server = await createServer({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", server: { port: 0 } });
+  return server.listen();
+}
+
+export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "heddle-quickstart-"));
+
+/** A table of the example's first rows. */
+export async function firstReviews(numRows: number, folder: string): Promise<string> {
+  const lines = (await readFile(join(root, "../../examples/data/reviews.csv"), "utf8")).split("\n");
+  const csv = join(folder, "rows.csv");
+  await writeFile(csv, lines.slice(0, numRows + 1).join("\n"));
+  return csv;
+}
+
+/** The page at `url`, with its device open. */
+export async function openPage(browser: Browser, url: string): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 900, height: 1000 } });
+  await page.goto(url);
+  await expect.poll(() => page.textContent("#device"), { timeout: 60_000 }).toContain("Running on");
+  return page;
+}
+
+/** Drops a table on the page and starts to train; resolves when the curve is there. */
+export async function train(page: Page, csv: string, { epochs }: { epochs: number }): Promise<void> {
+  await page.setInputFiles("#table", csv);
+  await page.waitForSelector("#columns:not([hidden])");
+  await page.fill("#epochs", String(epochs));
+  await page.click("#columns button");
+  await page.waitForSelector("#curve canvas");
+}
+
+/** What the page answers to `text`: scores by label. */
+export async function scoresFor(page: Page, text: string): Promise<Map<string, number>> {
+  await page.fill("#text", text);
+  await page.waitForSelector("#answer li", { timeout: 60_000 });
+  const items = await page.$$eval("#answer li", (nodes) => nodes.map((node) => [node.dataset["label"]!, Number(node.dataset["score"])] as const));
+  return new Map(items);
+}
+
+/** Kept where HEDDLE_SCREENSHOTS names a folder. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env["HEDDLE_SCREENSHOTS"];
+  if (folder) await page.screenshot({ path: join(folder, `quickstart-${name}.png`), fullPage: true });
+}

@@ -1,0 +1,95 @@
+import { createReadStream, existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import type { Browser } from "playwright";
+import { build, type ViteDevServer } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { developmentServer, firstReviews, launch, openPage, root, scoresFor, screenshot, temporaryFolder, train } from "./browser.ts";
+
+let server: ViteDevServer;
+let url: string;
+let browser: Browser;
+let folder: string;
+let csv: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  csv = await firstReviews(80, folder);
+  server = await developmentServer();
+  url = server.resolvedUrls!.local[0]!;
+  browser = await launch({ webgpu: false });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("the quickstart page on the CPU", () => {
+  it("trains on a dropped table in a browser without WebGPU, and says where it runs", async () => {
+    const page = await openPage(browser, url);
+    expect(await page.textContent("#device")).toMatch(/^Running on CPU by onnxruntime-web, \d threads?, as WebGPU finds no GPU in this browser\.$/);
+    await train(page, csv, { epochs: 2 });
+    await expect.poll(() => page.textContent("#phase"), { timeout: 200_000 }).toContain("Trained on 80 rows");
+    const scores = await scoresFor(page, "Lovely, works perfectly.");
+    expect([...scores.keys()].sort()).toEqual(["negative", "positive"]);
+    expect([...scores.values()].reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+    await screenshot(page, "cpu");
+  });
+
+  it("stops when asked to, though the CPU is at work", async () => {
+    const page = await openPage(browser, `${url}?device=cpu`);
+    expect(await page.textContent("#device")).toMatch(/^Running on CPU by onnxruntime-web, \d threads?\.$/);
+    await train(page, csv, { epochs: 50 });
+    await expect.poll(() => page.textContent("#phase"), { timeout: 60_000 }).toContain("Step ");
+    await page.click("#stop");
+    await page.waitForSelector("#error:not([hidden])", { timeout: 30_000 });
+    expect(await page.textContent("#error")).toMatch(/stop|abort/i);
+  });
+
+  it("says that ?device=webgpu has no adapter, and that there is no such device", async () => {
+    for (const [device, message] of [["webgpu", /no WebGPU adapter found/], ["gpu", /no device is called "gpu"/]] as const) {
+      const page = await browser.newPage();
+      await page.goto(`${url}?device=${device}`);
+      await page.waitForSelector("#error:not([hidden])");
+      expect(await page.textContent("#error")).toMatch(message);
+    }
+  });
+});
+
+const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".csv": "text/csv" };
+
+/** The plainest of servers: files below a sub-path, no headers of its own. */
+async function serve(files: string): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => {
+    const path = join(files, new URL(request.url!, "http://localhost").pathname.replace(/^\/demo/, "").replace(/\/$/, "/index.html"));
+    if (!existsSync(path)) return void response.writeHead(404).end();
+    response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
+    createReadStream(path).pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/demo/` };
+}
+
+describe("the built page", () => {
+  it("trains on the CPU from a plain server, with nothing fetched from elsewhere", async () => {
+    const outDir = join(folder, "built");
+    await build({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", build: { outDir } });
+    const plain = await serve(outDir);
+    const requests: string[] = [];
+    const context = await browser.newContext();
+    context.on("request", (request) => requests.push(request.url()));
+    const page = await context.newPage();
+    await page.goto(`${plain.url}?device=cpu`);
+    await expect.poll(() => page.textContent("#device"), { timeout: 60_000 }).toBe("Running on CPU by onnxruntime-web, 1 thread.");
+    await train(page, csv, { epochs: 1 });
+    await expect.poll(() => page.textContent("#phase"), { timeout: 200_000 }).toContain("Trained on 80 rows");
+    await context.close();
+    plain.server.close();
+    expect(requests.filter((request) => request.endsWith(".wasm"))).toHaveLength(1);
+    expect(requests.filter((request) => !request.startsWith(plain.url) && !request.startsWith("data:") && !request.startsWith("blob:"))).toEqual([]);
+  });
+});
