@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { randomBits } from "../random.ts";
 
-/** HEDDLE_KILLS=20 HEDDLE_KILL_DEVICE=webgpu for the long version. */
+/** HEDDLE_KILLS=20 HEDDLE_KILL_DEVICE=webgpu (or cpu) for the long version. */
 const kills = Number(process.env["HEDDLE_KILLS"] ?? 3);
 const device = process.env["HEDDLE_KILL_DEVICE"] ?? "reference";
 const seed = Number(process.env["HEDDLE_KILL_SEED"] ?? 1);

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { openDevice, ReferenceDevice } from "@heddle/kernels";
+import { openDevice, type DeviceName } from "@heddle/kernels";
 import { Trainer } from "../trainer.ts";
 import { tinyModel, tinyRows, weightsOf } from "./tiny.ts";
 
@@ -7,7 +7,7 @@ import { tinyModel, tinyRows, weightsOf } from "./tiny.ts";
 // says every step on standard output, and writes its final weights.
 
 const [outputDir, weightsFile, deviceName] = process.argv.slice(2) as [string, string, string];
-const device = deviceName === "webgpu" ? await openDevice({ device: "webgpu" }) : new ReferenceDevice();
+const device = await openDevice({ device: deviceName as DeviceName });
 const model = tinyModel(device);
 const trainer = new Trainer({
   model,

@@ -3,25 +3,26 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { HeddleError, ReferenceDevice, type HostTensor } from "@heddle/kernels";
+import { HeddleError, ReferenceDevice, WebGpuDevice, type HostTensor } from "@heddle/kernels";
 import { loadModel, openFileSource, SafetensorsReader } from "@heddle/transformer";
 import { describe, expect, it } from "vitest";
 import type { TrainingArguments } from "./arguments.ts";
 import { tinyModel, tinyRows, weightsOf } from "./testing/tiny.ts";
-import { testWebGpu } from "./testing/webgpu.ts";
+import { testDevice } from "./testing/devices.ts";
 import { Trainer, type TrainerOptions } from "./trainer.ts";
 
-const device = await testWebGpu();
 const shared = process.env["HEDDLE_SHARED"] ?? fileURLToPath(new URL("../../../../shared", import.meta.url));
 const rows = tinyRows(40);
 const fast: Partial<TrainingArguments> = { perDeviceTrainBatchSize: 4, learningRate: 0.01, numTrainEpochs: 2, loggingSteps: 100 };
 
-const trainerOf = (args: Partial<TrainingArguments>, options: Partial<TrainerOptions> = {}) => {
-  const model = options.model ?? tinyModel(device);
-  return { model, trainer: new Trainer({ model, trainDataset: rows, evalDataset: rows.slice(0, 7), args: { ...fast, ...args }, ...options }) };
-};
+const devices = [await testDevice("webgpu"), await testDevice("cpu")];
 
-describe("Trainer on WebGPU", () => {
+describe.each(devices)("Trainer on $kind", (device) => {
+  const trainerOf = (args: Partial<TrainingArguments>, options: Partial<TrainerOptions> = {}) => {
+    const model = options.model ?? tinyModel(device);
+    return { model, trainer: new Trainer({ model, trainDataset: rows, evalDataset: rows.slice(0, 7), args: { ...fast, ...args }, ...options }) };
+  };
+
   it("follows the reference interpreter", async () => {
     const losses = async (model: Parameters<typeof trainerOf>[1]) => {
       const { trainer } = trainerOf({ loggingSteps: 1 }, model);
@@ -37,22 +38,23 @@ describe("Trainer on WebGPU", () => {
     model.dispose();
   });
 
-  it("takes one submission and one upload a step, reads back now and then, and evaluates with one of each a batch", async () => {
+  it.runIf(device instanceof WebGpuDevice)("takes one submission and one upload a step, reads back now and then, and evaluates with one of each a batch", async () => {
     const { trainer, model } = trainerOf({ numTrainEpochs: 4, groupByLength: true });
-    const before = { ...device.traffic };
+    const { traffic } = device as WebGpuDevice;
+    const before = { ...traffic };
     let read = 0;
     for await (const event of trainer.train()) {
-      if (event.type === "start") Object.assign(before, device.traffic);
-      if (event.type === "step") read = device.traffic.readbacks - before.readbacks;
+      if (event.type === "start") Object.assign(before, traffic);
+      if (event.type === "step") read = traffic.readbacks - before.readbacks;
     }
-    expect(device.traffic.submissions - before.submissions).toBe(40);
-    expect(device.traffic.uploads - before.uploads).toBe(40);
+    expect(traffic.submissions - before.submissions).toBe(40);
+    expect(traffic.uploads - before.uploads).toBe(40);
     // The first step, to learn its time; the last, to log; in between at least once in 32 steps, to notice a divergence.
     expect(read).toBeGreaterThanOrEqual(3);
     expect(read).toBeLessThan(40);
-    const evaluating = { ...device.traffic };
+    const evaluating = { ...traffic };
     await trainer.evaluate(rows.slice(0, 20));
-    for (const counted of ["submissions", "uploads", "readbacks"] as const) expect(device.traffic[counted] - evaluating[counted], counted).toBe(3);
+    for (const counted of ["submissions", "uploads", "readbacks"] as const) expect(traffic[counted] - evaluating[counted], counted).toBe(3);
     trainer.dispose();
     model.dispose();
   });
@@ -111,7 +113,7 @@ describe("Trainer on WebGPU", () => {
 });
 
 // 50 and 30 steps of torch.optim.AdamW on one batch, through the public API: the trainer decays every parameter, as the cases do.
-describe("golden loss curves", () => {
+describe.each(devices)("golden loss curves on $kind", (device) => {
   it.each(["bert-sequence", "bert-mlm"])("%s within 1e-3 at every step", async (name) => {
     const folder = join(shared, "golden", "cases", name);
     if (!existsSync(folder)) {
