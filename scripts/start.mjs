@@ -4,7 +4,7 @@ import { root, run } from "./run.mjs";
 import { build, install, main } from "./setup.mjs";
 
 /** Programs of benchmarks/ run from the packages' sources: nothing to build. */
-const fromSource = { parity: "benchmarks/parity/main.ts", bench: "benchmarks/main.ts" };
+const fromSource = { parity: "benchmarks/parity/main.ts", bench: "benchmarks/main.ts", "bench:versus": "benchmarks/versus/main.ts", "bench:auto": "benchmarks/auto/main.ts" };
 
 const [program = "", ...args] = process.argv.slice(2);
 
