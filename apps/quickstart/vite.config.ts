@@ -9,8 +9,9 @@ export default defineConfig({
   base: "./",
   resolve: { conditions: ["@heddle/source", "module", "browser", "development|production"] },
   worker: { format: "es" },
-  // It looks for its .wasm file beside its script, which must therefore stay where it is.
-  optimizeDeps: { exclude: ["onnxruntime-web"] },
+  // All dependencies are plain ES modules. Bundled for development, onnxruntime-web would not find its .wasm file, and one
+  // that turns up late would reload the page.
+  optimizeDeps: { noDiscovery: true },
   server: { headers },
   preview: { headers },
   build: { target: "es2022" },

@@ -15,8 +15,9 @@ export function launch({ webgpu = true } = {}): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium()!, args: ["--headless=new", "--no-sandbox", ...(webgpu ? WEBGPU : [])] });
 }
 
+/** Sources that change while a page is tested do not reload it. */
 export async function developmentServer(): Promise<ViteDevServer> {
-  const server = await createServer({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", server: { port: 0 } });
+  const server = await createServer({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", server: { port: 0, hmr: false, watch: null } });
   return server.listen();
 }
 
