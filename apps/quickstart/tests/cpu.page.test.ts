@@ -75,12 +75,17 @@ async function serve(files: string): Promise<{ server: Server; url: string }> {
 }
 
 describe("the built page", () => {
-  it("trains on the CPU from a plain server, with nothing fetched from elsewhere", async () => {
+  let plain: { server: Server; url: string };
+  beforeAll(async () => {
     const outDir = join(folder, "built");
     await build({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", build: { outDir } });
-    const plain = await serve(outDir);
-    const requests: string[] = [];
+    plain = await serve(outDir);
+  });
+  afterAll(() => plain?.server.close());
+
+  it("trains on the CPU from a plain server, with nothing fetched from elsewhere", async () => {
     const context = await browser.newContext();
+    const requests: string[] = [];
     context.on("request", (request) => requests.push(request.url()));
     const page = await context.newPage();
     await page.goto(`${plain.url}?device=cpu`);
@@ -88,8 +93,21 @@ describe("the built page", () => {
     await train(page, csv, { epochs: 1 });
     await expect.poll(() => page.textContent("#phase"), { timeout: 200_000 }).toContain("Trained on 80 rows");
     await context.close();
-    plain.server.close();
     expect(requests.filter((request) => request.endsWith(".wasm"))).toHaveLength(1);
     expect(requests.filter((request) => !request.startsWith(plain.url) && !request.startsWith("data:") && !request.startsWith("blob:"))).toEqual([]);
+  });
+
+  it.each([
+    ["script", "**/ort*.js", /onnxruntime-web did not load .*check the connection/],
+    ["WebAssembly", "**/*.wasm", /onnxruntime-web could not start.*ort-wasm-simd-threaded\.wasm must lie beside its script/],
+  ])("says that onnxruntime's %s did not arrive", async (_, files, message) => {
+    const context = await browser.newContext();
+    await context.route(files, (route) => route.abort());
+    const page = await context.newPage();
+    await page.goto(`${plain.url}?device=cpu`);
+    await train(page, csv, { epochs: 1 });
+    await page.waitForSelector("#error:not([hidden])", { timeout: 60_000 });
+    expect(await page.textContent("#error")).toMatch(message);
+    await context.close();
   });
 });

@@ -45,7 +45,7 @@ export class CpuDevice implements Device {
   }
 
   get sessionOptions(): object {
-    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", logSeverityLevel: 3, intraOpNumThreads: this.engine.threads };
+    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", enableMemPattern: false, logSeverityLevel: 3, intraOpNumThreads: this.engine.threads };
   }
 
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State {

@@ -8,8 +8,20 @@ export function missing(name: "onnxruntime-node" | "onnxruntime-web", cause: unk
   return new HeddleError("PACKAGE_MISSING", `[cpu] the package ${name} is not installed; add it with: npm install ${name}${hint}`, { cause });
 }
 
+/** onnxruntime-web's script is a part of the page that did not arrive, or is not there to arrive. */
+export function notLoaded(error: Error): HeddleError {
+  // The words of Chrome, Firefox and Safari, in turn.
+  if (!/fetch dynamically imported|loading dynamically imported|module script failed/i.test(error.message)) return missing("onnxruntime-web", error);
+  return new HeddleError("RUNTIME_FAILED", `[cpu] onnxruntime-web did not load (${error.message}): check the connection, then load the page again`, { cause: error });
+}
+
 /** What onnxruntime says, as an error with a code. */
 export function failure({ message }: { message: string }): HeddleError {
-  const memory = /bad_alloc|failed to allocate|out of memory|allocation failed/i.test(message);
-  return new HeddleError(memory ? "OUT_OF_MEMORY" : "RUNTIME_FAILED", memory ? `[cpu] there is not enough memory for this run: smaller batches or shorter texts need less (${message})` : `[cpu] onnxruntime: ${message}`);
+  if (/bad_alloc|failed to allocate|out of memory|allocation failed/i.test(message)) {
+    return new HeddleError("OUT_OF_MEMORY", `[cpu] there is not enough memory for this run: smaller batches or shorter texts need less (${message})`);
+  }
+  if (message.startsWith("no available backend found")) {
+    return new HeddleError("RUNTIME_FAILED", `[cpu] onnxruntime-web could not start. Its file ort-wasm-simd-threaded.wasm must lie beside its script, as bundlers put it; Vite's development server needs optimizeDeps: { exclude: ["onnxruntime-web"] } for that (${message})`);
+  }
+  return new HeddleError("RUNTIME_FAILED", `[cpu] onnxruntime: ${message}`);
 }

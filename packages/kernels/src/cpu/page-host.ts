@@ -1,4 +1,4 @@
-import { failure, missing } from "./failure.ts";
+import { failure, notLoaded } from "./failure.ts";
 import type { EngineHost, EngineMethod } from "./host.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { EngineHost, EngineMethod } from "./host.ts";
  * first one: half of the cores, at most 4, by default. Browsers give threads to cross-origin isolated pages only.
  */
 export async function openInPage(threads: number | undefined): Promise<EngineHost> {
-  const [{ Engine }, ort] = await Promise.all([import("./engine.js"), import("onnxruntime-web/wasm").catch((error: unknown) => Promise.reject(missing("onnxruntime-web", error)))]);
+  const [{ Engine }, ort] = await Promise.all([import("./engine.js"), import("onnxruntime-web/wasm").catch((error: Error) => Promise.reject(notLoaded(error)))]);
   const { wasm } = ort.env;
   wasm.numThreads ||= globalThis.crossOriginIsolated ? (threads ?? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2))) : 1;
   const engine = new Engine(ort as never, { fillsOutputs: false });
