@@ -3,10 +3,13 @@ import type { NodeInfo } from "./proto.ts";
 /** Operators that read element i of an operand of the result's size just before they write element i of the result. */
 const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div", "Identity"]);
 
+/** Operators whose result onnxruntime keeps in their operand's memory: who reads the one reads the other. */
+const VIEWS = new Set(["Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"]);
+
 /**
  * Of states and the values that replace them, those whose new value may be written straight into the old one's memory:
- * every node that reads the old value is needed for the new one, so it has run before, or is the writing node itself and
- * goes element by element. onnxruntime is not told that the two are one memory.
+ * every node that reads the old value, or a view of it, is needed for the new one, so it has run before, or is the writing
+ * node itself and goes element by element. onnxruntime is not told that the two are one memory.
  *
  * @returns names of new values
  */
@@ -21,7 +24,7 @@ export function findOverwritable(nodes: readonly NodeInfo[], pairs: readonly { r
   for (const { old, next } of pairs) {
     const writer = producer.get(next);
     if (!writer) continue;
-    const waiting = new Set((readers.get(old) ?? []).filter((node) => node !== writer || !ELEMENTWISE.has(node.type)));
+    const waiting = new Set(readersOf(old, readers).filter((node) => node !== writer || !ELEMENTWISE.has(node.type)));
     // Walks back from the writer until every reader has been met.
     const seen = new Set<NodeInfo>();
     const stack = [writer];
@@ -37,4 +40,9 @@ export function findOverwritable(nodes: readonly NodeInfo[], pairs: readonly { r
     if (waiting.size === 0) result.add(next);
   }
   return result;
+}
+
+function readersOf(value: string, readers: ReadonlyMap<string, readonly NodeInfo[]>): NodeInfo[] {
+  const direct = readers.get(value) ?? [];
+  return [...direct, ...direct.filter(({ type, inputs }) => VIEWS.has(type) && inputs[0] === value).flatMap(({ outputs }) => readersOf(outputs[0]!, readers))];
 }
