@@ -97,15 +97,17 @@ export class SymbolicProgram {
     return value;
   }
 
-  /** Integers that follow from the symbols: c · product, else product + c. */
+  /** Integers that follow from the symbols: c · product, else ± product + c, such as what is left of a table of positions. */
   private explain(values: readonly number[]): SymbolicDim | null {
     for (const { symbols, extents } of this.products()) {
       const coefficient = values[0]! / extents[0]!;
       if (Number.isInteger(coefficient) && values.every((value, i) => value === coefficient * extents[i]!)) return { coefficient, symbols, offset: 0 };
     }
     for (const { symbols, extents } of this.products()) {
-      const offset = values[0]! - extents[0]!;
-      if (values.every((value, i) => value === extents[i]! + offset)) return { coefficient: 1, symbols, offset };
+      for (const coefficient of [1, -1]) {
+        const offset = values[0]! - coefficient * extents[0]!;
+        if (values.every((value, i) => value === coefficient * extents[i]! + offset)) return { coefficient, symbols, offset };
+      }
     }
     return null;
   }
@@ -128,10 +130,9 @@ export class SymbolicProgram {
   }
 
   private unexplained(node: Node, values: readonly number[]): HeddleError {
-    return new HeddleError("DYNAMIC_SHAPE", `[${this.base.name}] ${node.op.name} has the sizes ${values.join(" and ")} at two shapes of the inputs, which are no product of their extents; compile one function for each shape`);
+    return new HeddleError("DYNAMIC_SHAPE", `[${this.base.name}] ${node.op.name} has the sizes ${values.join(" and ")} at ${values.length} shapes of the inputs, which follow from no extent or product of two; compile one function for each shape`);
   }
 }
-
 
 /** Everything about a program but its constants' values and its extents (only whether they are 0), as text. */
 export function structureOf(program: Program): string {
@@ -144,10 +145,15 @@ export function structureOf(program: Program): string {
   return [...nodes, ...named, ...states].join(";");
 }
 
-/** Axes of inputs whose extent differs between the programs; axes that always agree are one symbol, read from the first. */
+/**
+ * Axes of inputs whose extent differs between the programs; axes that always agree are one symbol, read from the first.
+ * An input that nothing reads is none of the graph's.
+ */
 function findSymbols(programs: readonly Program[], nameOf: (input: string, axis: number) => string): ShapeSymbol[] {
   const known = new Map<string, ShapeSymbol>();
-  for (const [input, tensor] of programs[0]!.inputs) {
+  const [{ inputs: all, nodes }] = programs as [Program];
+  for (const [input, tensor] of all) {
+    if (!nodes.includes(tensor.node)) continue;
     tensor.shape.forEach((extent, axis) => {
       const extents = programs.map(({ inputs }) => inputs.get(input)!.shape[axis]!);
       if (extents.every((one) => one === extent) || known.has(extents.join())) return;
