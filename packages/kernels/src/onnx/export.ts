@@ -20,17 +20,25 @@ export interface OnnxInput {
 export interface OnnxExport {
   readonly name: string;
   readonly inputs: Readonly<Record<string, OnnxInput>>;
-  /** Round the weights of matrix products to int8, each output channel by its own scale, and their inputs as they come. */
+  /**
+   * Round the weights of matrix products and embeddings to int8, each output channel or row by its own scale, and the
+   * inputs of those products to u8 as they come.
+   */
   readonly int8?: boolean;
 }
 
 /** Protobuf's limit, less what a graph needs beside its weights. */
 const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 24;
 
-/** Extents that the traces stand on: distinct primes, so that a product tells its factors. */
+/**
+ * Extents that the traces stand on, one row a trace. No column, nor any product of two, is a multiple of another or
+ * another plus a number, so that each extent in the function has one explanation. The second, which for a model of
+ * language is the length, stays within small position tables.
+ */
 const EXTENTS = [
-  [2, 5, 11, 17],
-  [3, 7, 13, 19],
+  [3, 5, 13, 17],
+  [5, 7, 19, 29],
+  [13, 11, 41, 31],
 ] as const;
 
 /**

@@ -2,6 +2,7 @@ import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
 import type { Dim } from "../../onnx/dims.ts";
 import { elementTypes } from "../../onnx/element-types.ts";
 import type { OnnxGraph, Value } from "../../onnx/graph.ts";
+import { int8Gather, isWorthQuantizing } from "../../onnx/quantize.ts";
 
 /** Ids cut to [0, rows): onnxruntime refuses a whole batch for one id outside. */
 function inside(graph: OnnxGraph, ids: OnnxOperand, rows: Dim): Value {
@@ -10,7 +11,11 @@ function inside(graph: OnnxGraph, ids: OnnxOperand, rows: Dim): Value {
 }
 
 export function onnxEmbedding({ graph, inputs: [table, ids] }: OnnxContext<object>): Value[] {
-  return [graph.op("Gather", [table!.value, inside(graph, ids!, table!.dims[0]!)])];
+  const [rows, size] = table!.dims;
+  const known = inside(graph, ids!, rows!);
+  // Embeddings are half of a small model's file. On this library's own runtime they only take room, and stay exact.
+  const int8 = graph.int8 && graph.target === "portable" && table!.content && isWorthQuantizing(rows!, size!);
+  return [int8 ? int8Gather(graph, table!.value, table!.content as Float32Array, rows as number, known) : graph.op("Gather", [table!.value, known])];
 }
 
 export function onnxScatterAdd({ graph, inputs: [ids, updates], outputs: [y] }: OnnxContext<{ rows: number }>): Value[] {
