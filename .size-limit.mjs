@@ -3,7 +3,8 @@ const browserBundle = {
   modifyEsbuildConfig: (config) => ({
     ...config,
     platform: "browser",
-    external: [...(config.external ?? []), "node:*", "webgpu", "@sparticuz/chromium"],
+    format: "esm",
+    external: [...(config.external ?? []), "node:*", "webgpu", "@sparticuz/chromium", "onnxruntime-web"],
   }),
 };
 

@@ -12,6 +12,8 @@ export function library(entry: Record<string, string>): ReturnType<typeof define
     treeshake: true,
     splitting: true,
     external: [/^node:/],
+    // Bundlers for browsers know by the prefix what only Node has.
+    removeNodeProtocol: false,
     dts: {
       // A worker written in plain JavaScript has no types to tell.
       entry: Object.fromEntries(Object.entries(entry).filter(([, source]) => source.endsWith(".ts"))),
