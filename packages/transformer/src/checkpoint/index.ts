@@ -10,4 +10,5 @@ export { openModelFolder, type ModelFolder } from "./folder/open.ts";
 export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
 export { ModelWeights } from "./folder/weights.ts";
 export { lockFolder, type FolderLock } from "./folder/lock.ts";
-export { writeModelFolder, type ModelFolderContents, type WriteModelFolderOptions } from "./folder/write.ts";
+export { writeModelFolder, type ModelFolderContents } from "./folder/write.ts";
+export type { WriteModelFolderOptions, WrittenFile } from "./folder/write-together.ts";

@@ -1,9 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
-import { removeTemporaryFiles, stageFile, syncFolder, writeError, type StagedFile, type WritableFileSystem } from "../source/atomic-file.ts";
-import { nodeModules } from "../source/node.ts";
 import { streamInto, type TensorToWrite } from "../safetensors/writer.ts";
-import { lockFolder, type FolderLock } from "./lock.ts";
 import { CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE } from "./names.ts";
+import { writeTogether, type FileToWrite, type WriteModelFolderOptions } from "./write-together.ts";
 
 export interface ModelFolderContents {
   /** config.json, as text or as the object to write. */
@@ -16,48 +14,15 @@ export interface ModelFolderContents {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export interface WriteModelFolderOptions {
-  /** A lock that the caller already holds on this folder and keeps; without it the folder is locked for the write. */
-  readonly lock?: FolderLock;
-  readonly signal?: AbortSignal;
-  /** Default Node's. */
-  readonly fileSystem?: WritableFileSystem;
-}
-
-/**
- * Writes a Hugging Face model folder. All files are first written and flushed under temporary names; only when the
- * last one is safe on the disk are they renamed, weights first and config.json last. A full disk, an abort or a crash
- * before that leaves the earlier folder as it was. Node only.
- */
+/** Writes a Hugging Face model folder, all of it or nothing: weights first, config.json last. Node only. */
 export async function writeModelFolder(folder: string, contents: ModelFolderContents, options: WriteModelFolderOptions = {}): Promise<void> {
-  const { path, fs: nodeFs } = nodeModules("writeModelFolder");
-  const fileSystem = options.fileSystem ?? nodeFs;
-  const texts = textFiles(contents);
-  const lock = options.lock ?? (await lockFolder(folder));
-  const staged: StagedFile[] = [];
-  try {
-    await removeTemporaryFiles(lock.folder, fileSystem).catch((cause: unknown) => {
-      throw writeError(lock.folder, cause);
-    });
-    const weights = await stageFile(path.join(lock.folder, WEIGHTS_FILE), fileSystem);
-    staged.push(weights);
-    await streamInto(weights, contents.tensors, { metadata: contents.metadata, signal: options.signal });
-    for (const [name, bytes] of texts) {
-      const file = await stageFile(path.join(lock.folder, name), fileSystem);
-      staged.push(file);
-      await file.write(bytes);
-      await file.seal();
-    }
-    for (const file of staged) await file.publish();
-    await syncFolder(lock.folder, fileSystem);
-  } finally {
-    for (const file of staged) await file.discard();
-    if (!options.lock) await lock.release();
-  }
+  const { tensors, metadata, ...texts } = contents;
+  const weights: FileToWrite = { name: WEIGHTS_FILE, write: (file) => streamInto(file, tensors, { metadata, signal: options.signal }) };
+  await writeTogether(folder, [weights, ...textFiles(texts)], options);
 }
 
-/** In the order in which they are renamed. */
-function textFiles(contents: ModelFolderContents): [name: string, bytes: Uint8Array][] {
+/** Everything beside the weights, in the order in which it is renamed. */
+export function textFiles(contents: Omit<ModelFolderContents, "tensors" | "metadata">): FileToWrite[] {
   const files: [string, string | object | undefined][] = [
     ...Object.entries(contents.files ?? {}),
     [TOKENIZER_FILE, contents.tokenizer],
@@ -68,7 +33,12 @@ function textFiles(contents: ModelFolderContents): [name: string, bytes: Uint8Ar
     if (!/^[\w.-]+$/.test(name) || name === "." || name === ".." || name === WEIGHTS_FILE) {
       throw new HeddleError("FILE_NAME_INVALID", `[writeModelFolder] ${JSON.stringify(name)} is no plain file name: use letters, digits, dots, dashes and underscores, and pass weights as tensors`);
     }
-    return content === undefined ? [] : [[name, encode(content)]];
+    if (content === undefined) return [];
+    const write: FileToWrite["write"] = async (file) => {
+      await file.write(encode(content));
+      await file.seal();
+    };
+    return [{ name, write }];
   });
 }
 

@@ -14,6 +14,8 @@ let filesStaged = 0;
  * disk, then renamed over the earlier one, which stays untouched until that moment.
  */
 export interface StagedFile {
+  /** Written so far. */
+  readonly sizeBytes: number;
   write(bytes: Uint8Array): Promise<void>;
   /** Flushes everything to the disk; nothing can be written afterwards. */
   seal(): Promise<void>;
@@ -37,17 +39,22 @@ export async function stageFile(path: string, fileSystem?: WritableFileSystem): 
   const handle = await attempt(() => fs.open(temporary, "w"));
   let isOpen = true;
   let isPublished = false;
+  let sizeBytes = 0;
   const close = async (): Promise<void> => {
     if (!isOpen) return;
     isOpen = false;
     await handle.close();
   };
   return {
+    get sizeBytes() {
+      return sizeBytes;
+    },
     write: (bytes) =>
       attempt(async () => {
         for (let written = 0; written < bytes.length; ) {
           written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
         }
+        sizeBytes += bytes.length;
       }),
     seal: () =>
       attempt(async () => {

@@ -1,0 +1,20 @@
+import type { OnnxInput, Tensor } from "@heddle/kernels";
+import type { ModelConfig } from "../config/index.ts";
+import type { ModelOutputs } from "../models/outputs.ts";
+
+// Inputs and outputs of a model's ONNX file, by the names that Hugging Face's Optimum gives them and transformers.js asks for.
+
+/** [batch, length], i64 as tokenizers give them. */
+const ids = (name: string): OnnxInput => ({ dtype: "i32", shape: ["batch_size", "sequence_length"], as: { name, type: "i64" } });
+
+/** By the names that `Model.forward` takes them under. */
+export function onnxInputs({ typeVocabSize }: ModelConfig): Readonly<Record<string, OnnxInput>> {
+  return { inputIds: ids("input_ids"), attentionMask: ids("attention_mask"), ...(typeVocabSize > 0 && { tokenTypeIds: ids("token_type_ids") }) };
+}
+
+/** The head's outputs; the last hidden state of a model without one. */
+export function onnxOutputs({ logits, startLogits, endLogits, lastHiddenState }: ModelOutputs): Record<string, Tensor> {
+  if (logits) return { logits };
+  if (startLogits && endLogits) return { start_logits: startLogits, end_logits: endLogits };
+  return { last_hidden_state: lastHiddenState };
+}
