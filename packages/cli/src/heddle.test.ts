@@ -11,7 +11,7 @@ describe("wrong usage", () => {
     ["a missing option", ["train", "--data", "a.csv"], /required option '--text <column>' not specified/],
     ["a number that is none", [...trainArgs, "--epochs", "many"], /--epochs <n>' argument 'many' is invalid\. Give a number above 0/],
     ["a fraction of a step", [...trainArgs, "--max-steps", "1.5"], /Give a whole number of at least 1/],
-    ["an unknown device", [...trainArgs, "--device", "tpu"], /Allowed choices are auto, webgpu, reference/],
+    ["an unknown device", [...trainArgs, "--device", "tpu"], /Allowed choices are auto, webgpu, cpu, reference/],
     ["an unknown tokenizer", [...trainArgs, "--tokenizer", "words"], /Allowed choices are wordpiece, byte-level-bpe/],
     ["texts and a file", ["predict", "--model", "m", "--data", "a.csv", "--text", "text", "hello"], /give one of them/],
     ["a file without its column", ["predict", "--model", "m", "--data", "a.csv"], /--data needs --text COLUMN/],

@@ -1,4 +1,8 @@
+import { CpuDevice } from "../cpu/device.ts";
 import { HeddleError } from "../errors.ts";
+import { matmul } from "../ops/matmul/op.ts";
+import { sum } from "../ops/reduce/op.ts";
+import { compile, hostTensor } from "../program/compile.ts";
 import { adaptersOf, instances } from "./adapter.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { adapterName, profileOf } from "./classify.ts";
@@ -18,9 +22,19 @@ export interface DeviceListing {
   readonly problem?: string;
 }
 
+/** The CPU by onnxruntime. */
+export interface CpuListing {
+  /** Packages and threads. */
+  readonly name: string;
+  /** A product of two matrices, in GFLOP/s; null where `ceiling` was false. */
+  readonly matmulGflops: number | null;
+}
+
 export interface DeviceList {
-  /** Best first: the first one without a problem is what `openDevice` takes. */
+  /** Adapters, best first: the first one without a problem is what `openDevice({ device: "webgpu" })` takes. */
   readonly devices: readonly DeviceListing[];
+  /** Null where onnxruntime is not installed: `missing` says how to install it. */
+  readonly cpu: CpuListing | null;
   /** Drivers that could not be tried, and why. */
   readonly missing: readonly string[];
 }
@@ -56,7 +70,34 @@ export async function listDevices({ ceiling = true, signal }: { ceiling?: boolea
     if (!HeddleError.isInstance(error) || error.code !== "NO_ADAPTER") throw error;
     missing.push(error.message);
   }
-  return { devices: [...devices.values()], missing };
+  const cpu = await listCpu(ceiling).catch((error: unknown) => {
+    if (!HeddleError.isInstance(error) || error.code !== "PACKAGE_MISSING") throw error;
+    missing.push(error.message);
+    return null;
+  });
+  return { devices: [...devices.values()], cpu, missing };
+}
+
+const CPU_MATRIX_SIZE = 768;
+const CPU_REPEATS = 5;
+
+async function listCpu(measured: boolean): Promise<CpuListing> {
+  const device = await CpuDevice.open();
+  try {
+    if (!measured) return { name: device.description, matmulGflops: null };
+    const a = hostTensor(new Float32Array(CPU_MATRIX_SIZE ** 2).fill(1), [CPU_MATRIX_SIZE, CPU_MATRIX_SIZE]);
+    // One number comes back: what the products take is measured, not the way of a large result.
+    using products = compile(device, "products", ({ a }) => ({ y: sum(matmul(matmul(matmul(matmul(a!, a!), a!), a!), a!)) }));
+    let best = Infinity;
+    for (let i = 0; i < CPU_REPEATS; i++) {
+      const startMs = performance.now();
+      await products.run({ a });
+      best = Math.min(best, performance.now() - startMs);
+    }
+    return { name: device.description, matmulGflops: (4 * 2 * CPU_MATRIX_SIZE ** 3) / best / 1e6 };
+  } finally {
+    device.dispose();
+  }
 }
 
 async function describe(name: string, adapter: GPUAdapter, source: string, ceiling: boolean): Promise<DeviceListing> {

@@ -32,7 +32,8 @@ describe("openDevice", () => {
 
 describe("listDevices", () => {
   it("finds what openDevice takes, with a measured ceiling", async () => {
-    const { devices } = await listDevices();
+    const { devices, cpu } = await listDevices();
+    expect(cpu!.matmulGflops).toBeGreaterThan(1);
     const opened = await openDevice({ device: "webgpu" });
     expect(devices.map(({ name }) => name)).toContain(opened.description);
     expect(new Set(devices.map(({ name }) => name)).size).toBe(devices.length);
@@ -48,6 +49,6 @@ describe("listDevices", () => {
   it("is empty, with the reason, where there is nothing", async () => {
     vi.stubEnv("VK_DRIVER_FILES", "/nowhere/icd.json");
     vi.stubEnv("HEDDLE_ADAPTER", "");
-    expect(await listDevices({ ceiling: false })).toEqual({ devices: [], missing: [expect.stringContaining("/nowhere/icd.json")] });
+    expect(await listDevices({ ceiling: false })).toEqual({ devices: [], cpu: { name: expect.stringContaining("onnxruntime-node") as string, matmulGflops: null }, missing: [expect.stringContaining("/nowhere/icd.json")] });
   });
 });
