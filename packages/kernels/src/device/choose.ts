@@ -34,12 +34,15 @@ const CEILING_BUDGET_MS = 150;
 const PATIENCE = 2;
 const SHORTEST_PATIENCE_MS = 50;
 
+// oxlint-disable-next-line no-console -- a choice made for the user is said aloud unless `log` takes it
+const say = (line: string) => console.warn(line);
+
 /**
  * A real GPU where there is one. Else the CPU by onnxruntime or a software adapter, whichever does the trial faster.
  *
  * Throws NO_ADAPTER where there is neither.
  */
-export async function chooseDevice({ trial, log = (line) => console.warn(line), ...options }: ChoiceOptions & GpuOptions & WebGpuDeviceOptions & { threads?: number }): Promise<Device> {
+export async function chooseDevice({ trial, log = say, ...options }: ChoiceOptions & GpuOptions & WebGpuDeviceOptions & { threads?: number }): Promise<Device> {
   const gpu = await openGpu(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "NO_ADAPTER" ? error : Promise.reject(error)));
   if ("profile" in gpu && gpu.profile.kind !== "software") return new WebGpuDevice(gpu, options);
   const cpu = await CpuDevice.open(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "PACKAGE_MISSING" ? error : Promise.reject(error)));
