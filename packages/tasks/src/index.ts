@@ -1,6 +1,6 @@
 export { HeddleError, listDevices, openDevice, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
-export { lockFolder, type FolderLock, type ModelFolderSource } from "@heddle/transformer";
+export { lockFolder, ONNX_DTYPES, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
@@ -21,9 +21,12 @@ export { TextClassifier } from "./text-classification/classifier.ts";
 export type * from "./text-classification/types.ts";
 export type { FunctionToApply } from "./text-classification/scores.ts";
 export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
-export type { Pooling } from "./feature-extraction/pooling.ts";
+export type { Pooling, PoolingChoice } from "./feature-extraction/pooling.ts";
 export type { DeviceChoice } from "./inference/device.ts";
 export { modelTrial } from "./inference/trial.ts";
+
+// Files for other runtimes
+export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 
 // Baselines
 export type { Baseline } from "./baselines/baseline.ts";

@@ -1,7 +1,8 @@
-import { openModelFolder, type ModelFolderSource } from "@heddle/transformer";
+import { openModelFolder, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
+import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
 
 export interface FeatureExtractorOptions {
@@ -52,6 +53,15 @@ export class FeatureExtractor {
     const { pooling, normalize } = this.choice;
     const { results, lengths } = await this.runner.run(texts, `features/${pooling}/${normalize ? "normalized" : "plain"}`, pooledFeatures(this.choice), options);
     return results.map(({ features }, i) => (pooling === "none" ? features!.slice(0, lengths[i]! * this.hiddenSize) : features!) as Float32Array);
+  }
+
+  /**
+   * Writes a folder that transformers.js and onnxruntime load (Node). Its vectors are those of tokens: pass this extractor's
+   * pooling and normalisation to transformers.js with each call. Errors: INVALID_ARGUMENT for an unknown dtype,
+   * LIMIT_EXCEEDED, ABORTED, FOLDER_NOT_WRITABLE, FOLDER_IN_USE, DISK_FULL.
+   */
+  exportOnnx(folder: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
+    return exportTextModel(this.runner, folder, options);
   }
 
   /** Frees the model, and the device where it was opened for this extractor. */

@@ -14,7 +14,8 @@ export interface LoadedTextModel {
 }
 
 export interface LoadTextModelOptions {
-  readonly head: Head;
+  /** Default: the one that the folder was saved with. */
+  readonly head?: Head;
   /** For a new head. */
   readonly labels?: readonly string[];
   readonly seed?: number;

@@ -1,8 +1,9 @@
 import { HeddleError } from "@heddle/kernels";
-import { saveModel, type FolderLock, type ModelFolderSource } from "@heddle/transformer";
+import { saveModel, type FolderLock, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner } from "../inference/text-runner.ts";
+import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { classifyTexts, evaluateRows } from "./answers.ts";
 import { fitTextClassifier } from "./fit.ts";
 import type { Classification, ClassifyOptions, EvaluateOptions, EvaluationReport, FitOptions, FitSummary, LabelledText, LoadOptions } from "./types.ts";
@@ -79,6 +80,14 @@ export class TextClassifier {
   async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
     const { model, tokenizer } = this.#runner;
     await saveModel(model, folder, { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: { ...tokenizer.tokenizerConfig, model_max_length: this.maxLength } }, { lock, signal });
+  }
+
+  /**
+   * Writes a folder that transformers.js and onnxruntime load (Node). Errors: INVALID_ARGUMENT for an unknown dtype,
+   * LIMIT_EXCEEDED, ABORTED, and those of `savePretrained`.
+   */
+  exportOnnx(folder: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
+    return exportTextModel(this.#runner, folder, options);
   }
 
   /** Frees the model, and the device where it was opened for this classifier. */
