@@ -8,37 +8,49 @@ const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const samples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
 
-/** Runs a sample as a user would have it: a file of its own, in a folder with their data. */
-function runSample(code: string): { output: string; printed: string; status: number | null; folder: string } {
+/** The sample that contains these words. */
+function sampleWith(words: string): string {
+  const found = samples.filter((sample) => sample.includes(words));
+  expect(found, `samples with "${words}"`).toHaveLength(1);
+  return found[0]!;
+}
+
+/** A folder with the user's data. */
+function userFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "heddle-readme-"));
   const rows = readFileSync(join(root, "examples/data/reviews.csv"), "utf8").split("\n").slice(0, 61);
   writeFileSync(join(folder, "reviews.csv"), rows.join("\n"));
+  return folder;
+}
+
+/** Runs a sample as a user would have it: a file of its own. */
+function runSample(code: string, folder: string): { output: string; printed: string; status: number | null } {
   // Beside the benchmarks, whose package depends on all others.
   const file = join(root, "benchmarks", `.readme-${process.pid}.ts`);
   writeFileSync(file, code);
   try {
     const run = spawnSync(process.execPath, ["--conditions=@heddle/source", "--import", join(root, "node_modules/tsx/dist/esm/index.mjs"), file], { cwd: folder, encoding: "utf8" });
-    return { output: run.stdout + run.stderr, printed: run.stdout, status: run.status, folder };
+    return { output: run.stdout + run.stderr, printed: run.stdout, status: run.status };
   } finally {
     rmSync(file);
   }
 }
 
 describe("README", () => {
-  it("has samples", () => {
-    expect(samples.length).toBeGreaterThanOrEqual(2);
-  });
-
-  it("trains, saves and answers in ten lines", { timeout: 240_000 }, () => {
-    const { output, status, folder } = runSample(samples[0]!);
-    expect(status, output).toBe(0);
-    expect(output).toMatch(/label: '(positive|negative)', score: 0\.\d+/);
+  it("trains, saves and answers in ten lines, and answers in int8", { timeout: 240_000 }, () => {
+    const folder = userFolder();
+    for (const words of ["TextClassifier.fit", "int8: true"]) {
+      const { output, status } = runSample(sampleWith(words), folder);
+      expect(status, output).toBe(0);
+      expect(output).toMatch(/label: '(positive|negative)', score: 0\.\d+/);
+    }
     expect(existsSync(join(folder, "model/model.safetensors"))).toBe(true);
     rmSync(folder, { recursive: true });
   });
 
   it("fits a line with a program of its own", { timeout: 120_000 }, () => {
-    const { output, printed, status, folder } = runSample(samples[1]!);
+    const folder = userFolder();
+    const { output, printed, status } = runSample(sampleWith("createState"), folder);
     expect(status, output).toBe(0);
     expect(Number(printed.trim().split("\n").at(-1))).toBeLessThan(1e-3);
     rmSync(folder, { recursive: true });
