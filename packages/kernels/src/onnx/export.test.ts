@@ -144,6 +144,29 @@ function sparseWeight(shape: Shape, seed: number, scale: number): HostTensor {
   return { shape, data: data.map((value, i) => (i % 2 === 0 ? value : value * 1e-3)) };
 }
 
+describe("limits", () => {
+  const x: OnnxInput = { dtype: "f32", shape: ["batch", "length", 2] };
+  const positional = (rows: number): TracedFunction => {
+    const table = state("table", [rows, 2], 1);
+    return ({ x }) => ({ y: add(x!, reshape(slice(table, { axis: 0, begin: 0, end: x!.shape[1]! }), [1, x!.shape[1]!, 2])) });
+  };
+
+  it.each([4, 8, 11, 12, 512])("keep the traces within a table of %i positions, and every length up to its end is right", async (rows) => {
+    const lengths = [...new Set([1, 2, 3, rows - 1, rows])];
+    await expectSame({ name: "positions", inputs: { x }, limits: { length: rows } }, positional(rows), lengths.map((length) => ({ x: randomTensor([2, length, 2], length) })));
+  });
+
+  it("hold for two axes at once", async () => {
+    const inputs = { x, z: { dtype: "f32", shape: ["batch", "keys", 2] } } as const;
+    const both: TracedFunction = ({ x, z }) => ({ scores: matmul(positional(5)({ x: x! }).y!, positional(4)({ x: z! }).y!, { transposeB: true }) });
+    await expectSame({ name: "both", inputs, limits: { length: 5, keys: 4 } }, both, [{ x: randomTensor([2, 5, 2], 1), z: randomTensor([2, 1, 2], 2) }]);
+  });
+
+  it("of 3 and less are too short", async () => {
+    await expect(exportToOnnx(device, { name: "short", inputs: { x }, limits: { length: 3 } }, positional(3))).rejects.toMatchObject({ code: "LIMIT_EXCEEDED", message: expect.stringContaining("length of at most 3") });
+  });
+});
+
 describe("int8", () => {
   const inputs = { x: { dtype: "f32", shape: ["rows", 96] } } as const;
 

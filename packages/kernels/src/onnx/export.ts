@@ -1,7 +1,7 @@
 import type { Device, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import { trace, type TracedFunction } from "../program/trace.ts";
-import { sizeOf, type DType, type HostTensor } from "../program/types.ts";
+import { sizeOf, type DType, type HostTensor, type TensorType } from "../program/types.ts";
 import type { ElementType } from "./element-types.ts";
 import { lowerToOnnx } from "./lower.ts";
 import { encodeModel } from "./proto.ts";
@@ -20,6 +20,8 @@ export interface OnnxInput {
 export interface OnnxExport {
   readonly name: string;
   readonly inputs: Readonly<Record<string, OnnxInput>>;
+  /** The largest that a named extent may be, where the function has an end, as a table of positions has. */
+  readonly limits?: Readonly<Record<string, number>>;
   /**
    * Round the weights of matrix products and embeddings to int8, each output channel or row by its own scale, and the
    * inputs of those products to u8 as they come.
@@ -31,15 +33,21 @@ export interface OnnxExport {
 const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 24;
 
 /**
- * Extents that the traces stand on, one row a trace. No column, nor any product of two, is a multiple of another or
- * another plus a number, so that each extent in the function has one explanation. The second, which for a model of
- * language is the length, stays within small position tables.
+ * Extents that the traces stand on, one number a trace, one row an axis. No row, nor any product of two, is a multiple of
+ * another or another plus a number, so that each extent in the function has one explanation.
  */
 const EXTENTS = [
-  [3, 5, 13, 17],
-  [5, 7, 19, 29],
-  [13, 11, 41, 31],
-] as const;
+  [3, 5, 13],
+  [5, 7, 11],
+  [13, 19, 41],
+  [17, 29, 31],
+];
+
+/** For axes with a limit below those. */
+const SHORT_EXTENTS = [
+  [2, 3, 2],
+  [2, 2, 3],
+];
 
 /**
  * Writes a function over symbolic tensors as an ONNX file of standard operators (opset 21), its states as constants, its
@@ -47,14 +55,15 @@ const EXTENTS = [
  *
  * @returns the file's bytes
  * @throws NOT_LOWERABLE, DYNAMIC_SHAPE where the function does something else at another shape, LIMIT_EXCEEDED for weights
- *   of more than 2 GiB, INVALID_ARGUMENT for a function that replaces states
+ *   of more than 2 GiB or too many named extents, INVALID_ARGUMENT for a function that replaces states
  */
-export async function exportToOnnx(device: Device, { name, inputs, int8 = false }: OnnxExport, fn: TracedFunction): Promise<Uint8Array<ArrayBuffer>> {
-  const names = [...new Set(Object.values(inputs).flatMap(({ shape }) => shape.filter((extent) => typeof extent === "string")))];
-  if (names.length > EXTENTS[0].length) throw new HeddleError("LIMIT_EXCEEDED", `[${name}] at most ${EXTENTS[0].length} dynamic axes can be told apart, got ${names.join(", ")}; fix some of them`);
-  const programs = (names.length === 0 ? EXTENTS.slice(0, 1) : EXTENTS).map((extents) =>
-    trace(name, Object.fromEntries(Object.entries(inputs).map(([input, { dtype, shape }]) => [input, { dtype, shape: shape.map((extent) => (typeof extent === "number" ? extent : extents[names.indexOf(extent)]!)) }])), fn),
-  );
+export async function exportToOnnx(device: Device, { name, inputs, limits = {}, int8 = false }: OnnxExport, fn: TracedFunction): Promise<Uint8Array<ArrayBuffer>> {
+  const extents = chooseExtents(name, inputs, limits);
+  const traces = extents.size === 0 ? [0] : [0, 1, 2];
+  const programs = traces.map((at) => {
+    const types = Object.entries(inputs).map(([input, { dtype, shape }]) => [input, { dtype, shape: shape.map((extent) => (typeof extent === "number" ? extent : extents.get(extent)![at]!)) }]);
+    return trace(name, Object.fromEntries(types) as Record<string, TensorType>, fn);
+  });
   const [program] = programs;
   const [replaced] = program!.updates.keys();
   if (replaced) throw new HeddleError("INVALID_ARGUMENT", `[${name}] replaces state ${replaced.name}: a file is for inference; export the forward pass alone`);
@@ -67,6 +76,24 @@ export async function exportToOnnx(device: Device, { name, inputs, int8 = false 
     inputAs: (input, { dtype }) => inputs[input]!.as ?? { name: input, type: dtype },
   });
   return encodeModel(model);
+}
+
+/** What each named axis is in each trace; below its limit, where nothing is cut short yet. */
+function chooseExtents(name: string, inputs: OnnxExport["inputs"], limits: Readonly<Record<string, number>>): ReadonlyMap<string, readonly number[]> {
+  const names = [...new Set(Object.values(inputs).flatMap(({ shape }) => shape.filter((extent) => typeof extent === "string")))];
+  const unused = new Set([...EXTENTS, ...SHORT_EXTENTS]);
+  return new Map(
+    names.map((axis) => {
+      const limit = limits[axis] ?? Infinity;
+      const row = [...unused].find((extents) => Math.max(...extents) < limit && (limit < Infinity || EXTENTS.includes(extents)));
+      if (!row) {
+        const reason = limit <= 3 ? `${axis} of at most ${limit} is too short to be dynamic` : `of the dynamic axes ${names.join(", ")} no more than ${EXTENTS.length} can be told apart`;
+        throw new HeddleError("LIMIT_EXCEEDED", `[${name}] ${reason}; give a number instead of its name`);
+      }
+      unused.delete(row);
+      return [axis, row];
+    }),
+  );
 }
 
 async function readConstants(device: Device, name: string, states: readonly State[]): Promise<Map<State, HostTensor["data"]>> {

@@ -76,6 +76,13 @@ describe("an exported file", () => {
     await session.release();
   });
 
+  it("of a model for very short texts is right to its last position", async () => {
+    using own = createModel(device, architectureFor("bert", "sequence-classification"), createConfig({ modelType: "bert", ...sizes, maxPositionEmbeddings: 8 }), 3);
+    const session = await InferenceSession.create(await modelToOnnx(own));
+    for (const length of [1, 7, 8]) expect(largestDifference((await fileOutputs(session, 2, length))["logits"]!.data as Float32Array, (await heddleOutputs(own, 2, length))["logits"]!.data)).toBeLessThan(1e-5);
+    await session.release();
+  });
+
   it("in int8 is a third of the size or less, and close", async () => {
     using own = model("bert", "sequence-classification");
     const [exact, small] = await Promise.all((["fp32", "q8"] as const).map((dtype) => modelToOnnx(own, dtype)));

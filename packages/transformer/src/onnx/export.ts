@@ -26,7 +26,7 @@ const PIECE_BYTES = 2 ** 24;
  * @throws LIMIT_EXCEEDED for weights of more than 2 GiB
  */
 export async function modelToOnnx(model: Model, dtype: OnnxDtype = "fp32"): Promise<Uint8Array<ArrayBuffer>> {
-  return exportToOnnx(model.device, { name: model.architecture.name, inputs: onnxInputs(model.config), int8: dtype === "q8" }, ({ inputIds, attentionMask, tokenTypeIds }) =>
+  return exportToOnnx(model.device, { name: model.architecture.name, ...onnxInputs(model.config), int8: dtype === "q8" }, ({ inputIds, attentionMask, tokenTypeIds }) =>
     onnxOutputs(model.forward({ inputIds: inputIds!, attentionMask: attentionMask!, tokenTypeIds })),
   );
 }

@@ -1,4 +1,4 @@
-import type { OnnxInput, Tensor } from "@heddle/kernels";
+import type { OnnxExport, OnnxInput, Tensor } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import type { ModelOutputs } from "../models/outputs.ts";
 
@@ -7,9 +7,10 @@ import type { ModelOutputs } from "../models/outputs.ts";
 /** [batch, length], i64 as tokenizers give them. */
 const ids = (name: string): OnnxInput => ({ dtype: "i32", shape: ["batch_size", "sequence_length"], as: { name, type: "i64" } });
 
-/** By the names that `Model.forward` takes them under. */
-export function onnxInputs({ typeVocabSize }: ModelConfig): Readonly<Record<string, OnnxInput>> {
-  return { inputIds: ids("input_ids"), attentionMask: ids("attention_mask"), ...(typeVocabSize > 0 && { tokenTypeIds: ids("token_type_ids") }) };
+/** By the names that `Model.forward` takes them under; texts end where the table of positions does. */
+export function onnxInputs({ typeVocabSize, maxPositionEmbeddings }: ModelConfig): Pick<OnnxExport, "inputs" | "limits"> {
+  const inputs = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask"), ...(typeVocabSize > 0 && { tokenTypeIds: ids("token_type_ids") }) };
+  return { inputs, limits: { sequence_length: maxPositionEmbeddings } };
 }
 
 /** The head's outputs; the last hidden state of a model without one. */
