@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HeddleError, lockFolder, type FolderLock } from "@heddle/tasks";
+import { someOf } from "../screen/format.ts";
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
 
-/** The folder of one training run: the finished model lies in it, the run's checkpoints in `checkpoints`. */
+/** The folder that a command writes. Of a training run the finished model lies in it, the run's checkpoints in `checkpoints`. */
 export class OutputFolder {
   readonly checkpoints: string;
 
@@ -37,6 +38,13 @@ export class OutputFolder {
       throw new HeddleError("FOLDER_NOT_EMPTY", `[${this.path}] holds checkpoint ${checkpoint} of a run that was not finished: pass --resume to go on with it, --overwrite to start anew, or choose another --output`);
     }
     if (finished) throw new HeddleError("FOLDER_NOT_EMPTY", `[${this.path}] holds a finished model: pass --overwrite to replace it (it stays until the new one is done), or choose another --output`);
+  }
+
+  /** For what is no training run. Errors: FOLDER_NOT_EMPTY where files would mix with others. */
+  async requireEmpty({ overwrite = false }: { overwrite?: boolean }): Promise<void> {
+    const names = (await readdir(this.path)).filter((name) => !name.startsWith(".heddle"));
+    if (overwrite || names.length === 0) return;
+    throw new HeddleError("FOLDER_NOT_EMPTY", `[${this.path}] is not empty (${someOf(names, 3)}): pass --overwrite to replace files of the same name and earlier ONNX files, or choose another --output`);
   }
 
   /** Its step; undefined where there is none. */

@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { DeviceName } from "@heddle/tasks";
+import { ONNX_DTYPES, type DeviceName, type OnnxDtype } from "@heddle/tasks";
 import type { CommonOptions, Session } from "../session/session.ts";
 import { demo, type DemoOptions } from "./demo.ts";
 import { devices } from "./devices.ts";
 import { evaluate, type EvalOptions } from "./eval.ts";
+import { exportModel, type ExportOptions } from "./export.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { train, type TrainOptions } from "./train.ts";
 
@@ -67,6 +68,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
 
   program
+    .command("export")
+    .description("write a model for other runtimes: ONNX, which transformers.js and onnxruntime load")
+    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .addOption(new Option("--format <name>", "file format").choices(["onnx"]).default("onnx"))
+    .requiredOption("--output <folder>", "where the files go")
+    .option("--dtype <names>", `one file for each: ${ONNX_DTYPES.join(", ")} (q8: int8, a quarter of the size)`, dtypes, ["fp32"])
+    .option("--overwrite", "write into a folder that is not empty")
+    .action((options: ExportOptions & CommonOptions) => start(options, (session) => exportModel(options, session)));
+
+  program
     .command("devices")
     .description("list the adapters found here, with their measured speed")
     .action((options: CommonOptions) => start(options, (session) => devices(session)));
@@ -91,6 +102,13 @@ function addCommonOptions(command: Command): void {
     .option("--json", "JSON lines on standard output; the last one is the result")
     .option("--verbose", "more about what happens, and where an error came from")
     .addHelpText("after", EXIT_CODES);
+}
+
+function dtypes(text: string): OnnxDtype[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !ONNX_DTYPES.includes(name as OnnxDtype));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no dtype '${unknown}': give ${ONNX_DTYPES.join(" or ")}, or several with commas between them.`);
+  return [...new Set(names as OnnxDtype[])];
 }
 
 function wholeFrom(least: number): (text: string) => number {

@@ -24,6 +24,12 @@ export function megabytes(bytes: number): string {
   return `${Math.max(1, Math.round(bytes / 1e6)).toLocaleString("en")} MB`;
 }
 
+/** "350 B", "466 kB", "90.3 MB". */
+export function fileSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 /** 1,234,567 as "1.2 M". */
 export function millions(value: number): string {
   return value < 100_000 ? count(value) : `${(value / 1e6).toFixed(1)} M`;

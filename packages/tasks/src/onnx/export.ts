@@ -36,7 +36,9 @@ interface TextModel {
 
 /** A loaded model with its tokenizer, which learns how long texts may be. */
 export function exportTextModel({ model, tokenizer, maxLength }: TextModel, folder: string, options: OnnxOptions, files: Readonly<Record<string, string>> = {}): Promise<WrittenFile[]> {
-  return exportOnnx(model, folder, { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: { ...tokenizer.tokenizerConfig, model_max_length: maxLength }, files }, options);
+  // Without line breaks, as pages download it.
+  const vocabulary = JSON.stringify(tokenizer.tokenizerJson);
+  return exportOnnx(model, folder, { tokenizer: vocabulary, tokenizerConfig: { ...tokenizer.tokenizerConfig, model_max_length: maxLength }, files }, options);
 }
 
 /**
