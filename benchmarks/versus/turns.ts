@@ -61,8 +61,10 @@ interface Pause {
 
 /**
  * Waits until nobody's threads spin. After a run, onnxruntime's threads look for more work for about 30 ms and
- * PyTorch's (OpenMP's) for 5 to 10 ms: on two cores they would take one of them from whoever comes next. Switching
- * spinning off instead would slow onnxruntime's small batches by half, so that nobody would run so.
+ * PyTorch's (OpenMP's) for 5 to 10 ms: on two cores they take one of them from whoever comes next. Without this wait
+ * PyTorch's first repetition after onnxruntime took 28 ms instead of 9.5 (MiniLM, 1 × 16), onnxruntime's after Heddle 67
+ * instead of 37 (8 × 64); with it, repetitions take as long as alone. To switch spinning off instead would be unfair in
+ * another way: onnxruntime's small batches then take half as long again, and nobody runs it so.
  */
 async function quiet(): Promise<Pause> {
   // Longer than PyTorch's threads, which are not this process's, spin.
