@@ -27,7 +27,7 @@ export function megabytes(bytes: number): string {
 /** "350 B", "466 kB", "90.3 MB". */
 export function fileSize(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 999_500 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** 1,234,567 as "1.2 M". */

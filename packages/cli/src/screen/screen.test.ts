@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { Session } from "../session/session.ts";
 import { screen, type Terminal } from "../session/terminal.ts";
-import { duration, oneLine, percent, shellQuote } from "./format.ts";
+import { duration, fileSize, oneLine, percent, shellQuote } from "./format.ts";
 import { columns } from "./table.ts";
 import { TrainingProgress } from "./training-progress.ts";
 
@@ -11,6 +11,7 @@ describe("formats", () => {
   it("are short and never wrong at the edges", () => {
     expect([percent(1), percent(0.8049), percent(NaN)]).toEqual(["100.0 %", "80.5 %", "–"]);
     expect([duration(0), duration(59.6), duration(750), duration(3723)]).toEqual(["0:00", "1:00", "12:30", "1:02:03"]);
+    expect([fileSize(0), fileSize(999), fileSize(1000), fileSize(999_499), fileSize(999_500), fileSize(90_287_352)]).toEqual(["0 B", "999 B", "1 kB", "999 kB", "1.0 MB", "90.3 MB"]);
     expect([oneLine(" a\n\tb "), oneLine("很好很好", 3)]).toEqual(["a b", "很好…"]);
     expect([shellQuote("a/b.csv"), shellQuote("it's a text"), shellQuote("")]).toEqual(["a/b.csv", `'it'\\''s a text'`, "''"]);
   });
