@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contentOf, tinyCsv, tinyTraining } from "../testing/reviews.ts";
 import { run, type Finished, type RunOptions } from "../testing/run.ts";
@@ -47,9 +49,10 @@ describe("heddle export", () => {
     expect(out).toContain('pipeline("text-classification", "./lines", { dtype: "fp32" })');
     const code = out.split("\n").filter((line) => line.startsWith("  "));
     expect(code).toHaveLength(2);
-    symlinkSync(resolve(import.meta.dirname, "../../node_modules"), join(scratch, "node_modules"));
-    const script = ['import { env } from "@huggingface/transformers";', "env.allowRemoteModels = false;", ...code, 'console.log(JSON.stringify(await run("loved it")));'];
-    writeFileSync(join(scratch, "load.mjs"), script.join("\n"));
+    const script = ['import { env } from "@huggingface/transformers";', "env.allowRemoteModels = false;", ...code, 'console.log(JSON.stringify(await run("loved it")));'].join("\n");
+    const require = createRequire(import.meta.url);
+    const installed = pathToFileURL(require.resolve("@huggingface/transformers")).href;
+    writeFileSync(join(scratch, "load.mjs"), script.replaceAll("@huggingface/transformers", installed));
     const printed = execFileSync(process.execPath, ["load.mjs"], { cwd: scratch, encoding: "utf8" });
     const [answer] = JSON.parse(printed.trim().split("\n").at(-1)!) as [{ label: string; score: number }];
     const { last } = await run(["predict", "--model", model, "--device", "reference", "--json", "loved it"]);
