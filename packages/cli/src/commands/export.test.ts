@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -71,6 +71,16 @@ describe("heddle export", () => {
     expect(contentOf(output)).toEqual(before);
     expect((await exportTo(output, ["--overwrite"])).exitCode).toBe(0);
     expect([readdirSync(join(output, "onnx")), readFileSync(join(output, "README.md"), "utf8")]).toEqual([["model.onnx"], "# mine\n"]);
+  });
+
+  it("goes over what a killed export left", async () => {
+    const output = join(scratch, "killed");
+    mkdirSync(join(output, "onnx"), { recursive: true });
+    writeFileSync(join(output, ".heddle.lock"), JSON.stringify({ pid: 2 ** 30, host: hostname(), processStart: "1" }));
+    writeFileSync(join(output, "onnx/.model.onnx.heddle-tmp-7-0"), "half");
+    const { exitCode, err } = await exportTo(output);
+    expect(exitCode, err).toBe(0);
+    expect(readdirSync(join(output, "onnx"))).toEqual(["model.onnx"]);
   });
 
   it("stops at Ctrl-C and leaves no folder", async () => {

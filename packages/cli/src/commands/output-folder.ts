@@ -5,6 +5,8 @@ import { HeddleError, lockFolder, type FolderLock } from "@heddle/tasks";
 import { someOf } from "../screen/format.ts";
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
+/** Locks, and files that were not finished. */
+const OWN_FILE = /^\..*heddle[.-]/;
 
 /** The folder that a command writes. Of a training run the finished model lies in it, the run's checkpoints in `checkpoints`. */
 export class OutputFolder {
@@ -42,8 +44,14 @@ export class OutputFolder {
 
   /** For what is no training run. Errors: FOLDER_NOT_EMPTY where files would mix with others. */
   async requireEmpty({ overwrite = false }: { overwrite?: boolean }): Promise<void> {
-    const names = (await readdir(this.path)).filter((name) => !name.startsWith(".heddle"));
-    if (overwrite || names.length === 0) return;
+    if (overwrite) return;
+    const names: string[] = [];
+    for (const name of await readdir(this.path)) {
+      // A killed export leaves a sub-folder with a temporary file.
+      const rest = name === "onnx" ? await readdir(join(this.path, name)).catch(() => [name]) : [name];
+      if (!rest.every((file) => OWN_FILE.test(file))) names.push(name);
+    }
+    if (names.length === 0) return;
     throw new HeddleError("FOLDER_NOT_EMPTY", `[${this.path}] is not empty (${someOf(names, 3)}): pass --overwrite to replace files of the same name and earlier ONNX files, or choose another --output`);
   }
 
