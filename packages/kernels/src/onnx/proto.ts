@@ -124,7 +124,7 @@ const graph = ({ name, nodes, initializers, inputs, outputs }: GraphInfo): Field
   for (const one of outputs) message(writer, 12, valueInfo(one));
 };
 
-/** The bytes of an ONNX file. Data of initializers are written once, not copied in between. */
+/** The bytes of an ONNX file. The writer holds them twice for a moment. */
 export function encodeModel(model: ModelInfo): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter();
   int(writer, 1, IR_VERSION);
