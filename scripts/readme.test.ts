@@ -23,10 +23,13 @@ function userFolder(): string {
   return folder;
 }
 
-/** Runs a sample as a user would have it: a file of its own. */
-function runSample(code: string, folder: string): { output: string; printed: string; status: number | null } {
-  // Beside the benchmarks, whose package depends on all others.
-  const file = join(root, "benchmarks", `.readme-${process.pid}.ts`);
+/**
+ * Runs a sample as a user would have it: a file of its own.
+ *
+ * @param beside a package that depends on what the sample imports; the benchmarks depend on all of ours
+ */
+function runSample(code: string, folder: string, beside = "benchmarks"): { output: string; printed: string; status: number | null } {
+  const file = join(root, beside, `.readme-${process.pid}.ts`);
   writeFileSync(file, code);
   try {
     const run = spawnSync(process.execPath, ["--conditions=@heddle/source", "--import", join(root, "node_modules/tsx/dist/esm/index.mjs"), file], { cwd: folder, encoding: "utf8" });
@@ -37,14 +40,14 @@ function runSample(code: string, folder: string): { output: string; printed: str
 }
 
 describe("README", () => {
-  it("trains, saves and answers in ten lines, and answers in int8", { timeout: 240_000 }, () => {
+  it("trains, saves and answers in ten lines, answers in int8, and in transformers.js", { timeout: 240_000 }, () => {
     const folder = userFolder();
-    for (const words of ["TextClassifier.fit", "int8: true"]) {
-      const { output, status } = runSample(sampleWith(words), folder);
+    for (const [words, beside] of [["TextClassifier.fit"], ["int8: true"], ["exportPretrained", "packages/tasks"]] as const) {
+      const { output, status } = runSample(sampleWith(words), folder, beside);
       expect(status, output).toBe(0);
       expect(output).toMatch(/label: '(positive|negative)', score: 0\.\d+/);
     }
-    expect(existsSync(join(folder, "model/model.safetensors"))).toBe(true);
+    for (const file of ["model/model.safetensors", "onnx-model/onnx/model_quantized.onnx"]) expect(existsSync(join(folder, file)), file).toBe(true);
     rmSync(folder, { recursive: true });
   });
 

@@ -30,9 +30,10 @@ export interface ChoiceOptions {
 
 const REPEATS = 3;
 const CEILING_BUDGET_MS = 150;
-/** A software adapter that has not finished the trial in this many times the CPU's time has lost. */
-const PATIENCE = 2;
-const SHORTEST_PATIENCE_MS = 50;
+/** A software adapter whose multiply-adds alone would take this many times the CPU's time is not asked. */
+const HOPELESS = 2;
+/** Or it has this long for the trial, shaders to compile included. */
+const PATIENCE_MS = 500;
 
 // oxlint-disable-next-line no-console -- a choice made for the user is said aloud unless `log` takes it
 const say = (line: string) => console.warn(line);
@@ -88,9 +89,9 @@ async function measure(cpu: CpuDevice, software: WebGpuDevice, gpu: Gpu, trial: 
   const flops = plan(onCpu.program, gpu.profile).commands.reduce((sum, command) => sum + (command.kind === "dispatch" ? command.flops : 0), 0);
   // Compiling shaders takes a software adapter seconds: not where even its multiply-adds alone would take longer.
   const leastMs = flops / (await measureCeiling(gpu, CEILING_BUDGET_MS)) / 1e6;
-  if (leastMs > PATIENCE * cpuMs) return { winner: cpu, reason: `${ms(cpuMs)} for ${trial.key}, where ${software.description} needs ${ms(leastMs)} at the least` };
+  if (leastMs > HOPELESS * cpuMs) return { winner: cpu, reason: `${ms(cpuMs)} for ${trial.key}, where ${software.description} needs ${ms(leastMs)} at the least` };
   const onSoftware = trial.start(software);
-  const softwareMs = await within(fastest(onSoftware), Math.max(SHORTEST_PATIENCE_MS, PATIENCE * REPEATS * cpuMs));
+  const softwareMs = await within(fastest(onSoftware), PATIENCE_MS);
   if (softwareMs !== null) onSoftware.dispose();
   const spelled = softwareMs === null ? "did not finish in time" : `takes ${ms(softwareMs)}`;
   return softwareMs !== null && softwareMs < cpuMs
