@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compile } from "../../program/compile.ts";
+import { compile, hostTensor } from "../../program/compile.ts";
 import type { TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
@@ -44,6 +44,17 @@ describe("embedding", () => {
 });
 
 describe("scatterAdd", () => {
+  it("loses no update of an id that comes often, however many threads add", async () => {
+    const [count, features, rows] = [4096, 384, 300];
+    using compiled = compile(device, "often", ({ ids, updates }) => ({ y: scatterAdd(ids!, updates!, rows) }));
+    for (const distinct of [1, 3, 1, 3, 1]) {
+      const ids = Int32Array.from({ length: count }, (_, i) => 7 + (i % distinct));
+      const { y } = await compiled.run({ ids: hostTensor(ids), updates: hostTensor(new Float32Array(count * features).fill(1), [count, features]) });
+      const counts = Array.from({ length: rows }, (_, row) => ids.reduce((total, id) => total + Number(id === row), 0));
+      expect(y!.data.findIndex((value, i) => value !== counts[Math.floor(i / features)])).toBe(-1);
+    }
+  });
+
   it.each([[[1], 1], [[5], 3], [[2, 3], 4], [[33], 17], [[130], 20], [[0], 4], [[], 5]] as [number[], number][])("equals the reference for ids %j with %i features", async (shape, features) => {
     await checkForward(device, scatter, { ids: someIds(shape, 7), updates: randomTensor([...shape, features], 4) });
   });
