@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { matmul } from "../ops/matmul/op.ts";
 import { compile } from "../program/compile.ts";
 import { hostTensor } from "../program/compile.ts";
+import type { WebGpuDevice } from "../webgpu/device.ts";
 import type { Trial } from "./choose.ts";
 import { openDevice } from "./open.ts";
 
@@ -65,6 +66,24 @@ describe("device auto without a GPU", () => {
   it("passes a trial's failure on", async () => {
     const broken: Trial = { key: "broken", start: () => ({ program: null as never, run: () => Promise.reject(new Error("the trial failed")), dispose: () => {} }) };
     await expect(choose(broken)).rejects.toThrow("the trial failed");
+  });
+});
+
+describe("an adapter that is named", () => {
+  it("is taken, software or not", async () => {
+    vi.stubEnv("HEDDLE_ADAPTER", "swiftshader");
+    expect(await choose()).toEqual({ kind: "webgpu", lines: [] });
+    vi.stubEnv("HEDDLE_ADAPTER", "no such adapter");
+    await expect(choose()).rejects.toMatchObject({ code: "NO_ADAPTER", message: expect.stringContaining("no such adapter") as string });
+  });
+
+  it("comes with a device of the caller's", async () => {
+    const own = await openDevice({ device: "webgpu" });
+    const lines: string[] = [];
+    const device = await openDevice({ gpuDevice: (own as WebGpuDevice).gpu.device, log: (line) => lines.push(line) });
+    expect([device.kind, ...lines]).toEqual(["webgpu"]);
+    device.dispose();
+    own.dispose();
   });
 });
 

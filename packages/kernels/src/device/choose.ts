@@ -6,6 +6,7 @@ import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { rememberChoice, rememberedChoice } from "./choice-cache.ts";
 import type { Device } from "./device.ts";
+import { environment } from "./environment.ts";
 import { openGpu, type Gpu, type GpuOptions } from "./gpu.ts";
 
 /** Work that stands for what a device will have to do, such as a model's forward pass on its first batch. */
@@ -39,13 +40,17 @@ const PATIENCE_MS = 500;
 const say = (line: string) => console.warn(line);
 
 /**
- * A real GPU where there is one. Else the CPU by onnxruntime or a software adapter, whichever does the trial faster.
+ * The adapter that was named, or a real GPU where there is one. Else the CPU by onnxruntime or a software adapter, whichever
+ * does the trial faster.
  *
  * Throws NO_ADAPTER where there is neither.
  */
 export async function chooseDevice({ trial, log = say, ...options }: ChoiceOptions & GpuOptions & WebGpuDeviceOptions & { threads?: number }): Promise<Device> {
   const gpu = await openGpu(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "NO_ADAPTER" ? error : Promise.reject(error)));
-  if ("profile" in gpu && gpu.profile.kind !== "software") return new WebGpuDevice(gpu, options);
+  // Who names an adapter, or brings a device, has chosen.
+  const named = options.gpuDevice ?? options.adapter ?? environment("HEDDLE_ADAPTER");
+  if ("profile" in gpu && (named !== undefined || gpu.profile.kind !== "software")) return new WebGpuDevice(gpu, options);
+  if (gpu instanceof HeddleError && named !== undefined) throw gpu;
   const cpu = await CpuDevice.open(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "PACKAGE_MISSING" ? error : Promise.reject(error)));
   if (cpu instanceof HeddleError) {
     if (gpu instanceof HeddleError) throw gpu;

@@ -9,8 +9,8 @@ import { openGpu, type GpuOptions } from "./gpu.ts";
 
 export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions, CpuDeviceOptions, ChoiceOptions {
   /**
-   * `auto`, the default: a real GPU, else the faster of `cpu` and WebGPU in software, by `trial`. HEDDLE_DEVICE sets it
-   * where the option is left out.
+   * `auto`, the default: the adapter or device that is named, or a real GPU, else the faster of `cpu` and WebGPU in software,
+   * by `trial`. HEDDLE_DEVICE sets it where the option is left out.
    */
   device?: DeviceName;
 }
