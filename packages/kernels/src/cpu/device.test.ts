@@ -117,6 +117,14 @@ describe("a run", () => {
     await expect(compile(device, "foreign", () => ({ y: add(other, 1) })).run({})).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
+  it("that wants more memory than there is says how much, and the next one runs", async () => {
+    using fn = compile(device, "product", ({ a, b }) => ({ total: sum(matmul(a!, b!)) }));
+    const [column, row] = [(size: number) => hostTensor(new Float32Array(size).fill(1), [size, 1]), (size: number) => hostTensor(new Float32Array(size).fill(1), [1, size])];
+    // 4 TB: no machine that runs this test overcommits that far.
+    await expect(fn.run({ a: column(1_000_000), b: row(1_000_000) })).rejects.toMatchObject({ code: "OUT_OF_MEMORY", message: expect.stringContaining("which wants 3725.3 GiB in one piece") as string });
+    expect((await fn.run({ a: column(3), b: row(5) }))["total"]!.data[0]).toBe(15);
+  });
+
   it("whose failure nobody waited for tells the next call that can", async () => {
     const call = vi.spyOn(device.engine, "call").mockRejectedValueOnce(new Error("it failed"));
     device.queue(device.engine.call("releaseState", -1));

@@ -44,8 +44,9 @@ export class CpuDevice implements Device {
     return `CPU by ${packageName}, ${threads} thread${threads === 1 ? "" : "s"}`;
   }
 
+  /** Errors come as exceptions: onnxruntime need not write them to standard error as well (level 4 is fatal ones). */
   get sessionOptions(): object {
-    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", enableMemPattern: false, logSeverityLevel: 3, intraOpNumThreads: this.engine.threads };
+    return { executionProviders: ["cpu"], graphOptimizationLevel: "all", enableMemPattern: false, logSeverityLevel: 4, intraOpNumThreads: this.engine.threads };
   }
 
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State {
@@ -104,14 +105,19 @@ export class CpuDevice implements Device {
     }
   }
 
-  /** Keeps track of work that nobody waits for: its failure is thrown by the next call that can. */
+  /** Work that nobody waits for: its failure is thrown by the next call that can. */
   queue(work: Promise<unknown>): void {
-    this.pending.add(work);
-    const finished = (error: unknown) => {
-      this.pending.delete(work);
+    this.track(work);
+    work.catch((error: unknown) => {
       if (!this.disposed) this.failure ??= error;
-    };
-    work.then(() => this.pending.delete(work), finished);
+    });
+  }
+
+  /** Work that `finish` waits for and `throttle` counts; whoever handed it over hears of its failure. */
+  track(work: Promise<unknown>): void {
+    this.pending.add(work);
+    const done = () => this.pending.delete(work);
+    work.then(done, done);
   }
 
   /** Waits until few runs are queued. */

@@ -47,11 +47,12 @@ export class CpuExecutable implements Executable {
       outputs: Object.fromEntries(outputs.map((name) => [lowering.outputs.get(name)!, { type: program.outputs.get(name)!.dtype, dims: program.outputs.get(name)!.shape }])),
     });
     const done = Promise.all([created, result]);
-    device.queue(done);
     if (outputs.length === 0) {
+      device.queue(done);
       await device.throttle();
       return {};
     }
+    device.track(done);
     const [, arrays] = await done;
     signal?.throwIfAborted();
     return Object.fromEntries(outputs.map((name) => [name, { shape: program.outputs.get(name)!.shape, data: arrays[lowering.outputs.get(name)!]! }]));

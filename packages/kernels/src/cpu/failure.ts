@@ -18,7 +18,9 @@ export function notLoaded(error: Error): HeddleError {
 /** What onnxruntime says, as an error with a code. */
 export function failure({ message }: { message: string }): HeddleError {
   if (/bad_alloc|failed to allocate|out of memory|allocation failed/i.test(message)) {
-    return new HeddleError("OUT_OF_MEMORY", `[cpu] there is not enough memory for this run: smaller batches or shorter texts need less (${message})`);
+    const bytes = /buffer of size (\d+)/.exec(message)?.[1];
+    const wanted = bytes === undefined ? "" : `, which wants ${(Number(bytes) / 2 ** 30).toFixed(1)} GiB in one piece`;
+    return new HeddleError("OUT_OF_MEMORY", `[cpu] there is not enough memory for this run${wanted}: smaller batches or shorter texts need less`, { cause: new Error(message) });
   }
   if (message.startsWith("no available backend found")) {
     return new HeddleError("RUNTIME_FAILED", `[cpu] onnxruntime-web could not start. Its file ort-wasm-simd-threaded.wasm must lie beside its script, as bundlers put it; Vite's development server needs optimizeDeps: { exclude: ["onnxruntime-web"] } for that (${message})`);
