@@ -46,6 +46,15 @@ describe("sessions", () => {
     weight.dispose();
   });
 
+  it("that could not be made are made anew, for the shape that asks", async () => {
+    using fn = compile(device, "anew", ({ x }) => ({ y: mul(x!, 2) }));
+    const call = vi.spyOn(device.engine, "call").mockRejectedValueOnce(new Error("no memory"));
+    const run = (rows: number) => fn.run({ x: hostTensor(new Float32Array(rows).fill(rows)) });
+    await expect(run(3)).rejects.toThrow("no memory");
+    call.mockRestore();
+    for (const rows of [5, 3, 7]) expect([...(await run(rows))["y"]!.data]).toEqual(new Array<number>(rows).fill(2 * rows));
+  });
+
   it("of an empty batch stand alone", async () => {
     using fn = compile(device, "empty", ({ x }) => ({ ...topK(x!, 2), total: sum(x!) }));
     for (const rows of [3, 0, 4]) {

@@ -62,7 +62,7 @@ export class Session {
 
   private build(program: Program): OpenGraph | null {
     const known = this.symbolic.programs;
-    const symbolic = this.graph && !this.covered.has(program) ? new SymbolicProgram([...known, program]) : new SymbolicProgram(known);
+    const symbolic = new SymbolicProgram(known.includes(program) || this.covered.has(program) ? known : [...known, program]);
     const constants = new Map<CpuState, number>();
     const replaced = symbolic.base.updates;
     const bytes = this.states.reduce((sum, state) => sum + state.byteLength, 0);
