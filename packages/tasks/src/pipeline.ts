@@ -48,6 +48,7 @@ export async function pipeline(task: string, model: ModelFolderSource | TextClas
 }
 
 async function classificationPipeline(model: ModelFolderSource | TextClassifier, { device, int8, signal, log, ...defaults }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {
+  if (int8 && model instanceof TextClassifier) throw new HeddleError("INVALID_ARGUMENT", "[pipeline] int8 is chosen when a model is loaded: save the classifier with savePretrained(FOLDER) and pass that folder");
   const classifier = model instanceof TextClassifier ? model : await TextClassifier.fromPretrained(model, { device, int8, signal, log });
   const dispose = (): void => {
     if (classifier !== model) classifier.dispose();

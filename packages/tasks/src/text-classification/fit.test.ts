@@ -92,6 +92,23 @@ describe("TextClassifier", () => {
     await expect(classify("x")).rejects.toMatchObject({ code: "DISPOSED" });
   });
 
+  it("answers in int8 on the CPU, nearly the same, and nowhere else", async () => {
+    const texts = easyRows().map(({ text }) => text);
+    const expected = await classifier.classify(texts);
+    const path = join(folder, "int8");
+    await classifier.savePretrained(path);
+    const classify = await pipeline("sentiment-analysis", path, { int8: true, log: () => {} });
+    const answers = await classify(texts);
+    const sameLabel = answers.filter(([best], i) => best!.label === expected[i]![0]!.label);
+    expect(sameLabel.length / texts.length).toBeGreaterThan(0.9);
+    expect(answers).not.toEqual(expected);
+    classify.dispose();
+    const onGpu = await pipeline("sentiment-analysis", path, { int8: true, device });
+    await expect(onGpu("x")).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining('open it with device "cpu"') as string });
+    onGpu.dispose();
+    await expect(pipeline("sentiment-analysis", classifier, { int8: true })).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("savePretrained") as string });
+  });
+
   it("is one upload, one submission and one readback a batch, and 1,000 inferences leave memory as it was", async () => {
     const texts = easyRows().map(({ text }) => text);
     await classifier.classify([texts[0]!]);
