@@ -14,8 +14,8 @@ export interface OnnxContext<A> {
   /** The value of a `constant`, which may follow from shapes. */
   number(): number | ScaledDim;
   /**
-   * Leaves a value for the lowering of another op that takes one of this op's outputs: attention's probabilities for its
-   * gradient. Not a value of the program, so nothing is computed where nobody asks.
+   * Leaves a value for the lowering of another op that takes one of this op's outputs: cross-entropy's log-probabilities for
+   * its gradient. Not a value of the program, so nothing is computed where nobody asks.
    */
   keep(what: string, value: Value): void;
 }

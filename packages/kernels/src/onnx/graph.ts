@@ -1,7 +1,7 @@
 import { HeddleError } from "../errors.ts";
 import type { DType } from "../program/types.ts";
 import { sameDim, spellDim, type Dim } from "./dims.ts";
-import type { ElementType } from "./element-types.ts";
+import { elementTypes, type ElementType } from "./element-types.ts";
 import type { AttributeValue, Initializer, NodeInfo } from "./proto.ts";
 import type { ScaledDim } from "./symbolic-program.ts";
 
@@ -124,11 +124,6 @@ export class OnnxGraph {
     return alpha === 1 ? product : this.op("Mul", [product, this.float(alpha)]);
   }
 
-  /** x + y · factor for tensors of one shape [rows, columns] and an f32 scalar: onnxruntime has it in one pass over memory. */
-  addScaled(x: Value, y: Value, factor: Value, rows: Dim): Value {
-    return this.microsoft("GatedAdd", [x, y, this.op("Expand", [factor, this.extents([rows, 1])])]);
-  }
-
   /** A scalar of a program's dtype; one that follows from shapes is f32. */
   scalar(dtype: DType, value: number | ScaledDim): Value {
     if (typeof value !== "number") return this.scaled(value);
@@ -159,14 +154,24 @@ export class OnnxGraph {
     return name;
   }
 
+  cast(value: Value, to: ElementType): Value {
+    return this.op("Cast", [value], { to: elementTypes[to] });
+  }
+
+  /** i32 numbers of rows or classes cut to [0, extent): onnxruntime refuses a whole batch for one outside. */
+  clamped(numbers: Value, extent: Dim): Value {
+    const last = this.cast(this.op("Sub", [this.scalarExtent(extent), this.scalarExtent(1)]), "i32");
+    return this.op("Min", [this.op("Max", [numbers, this.scalar("i32", 0)]), last]);
+  }
+
   /** f32 0 and 1 as the Boolean that comparisons make and Where takes. */
   truth(value: Value): Value {
-    return this.booleans.get(value) ?? this.op("Cast", [value], { to: 9 });
+    return this.booleans.get(value) ?? this.cast(value, "bool");
   }
 
   /** A Boolean as f32 0 and 1. */
   number(boolean: Value): Value {
-    const value = this.op("Cast", [boolean], { to: 1 });
+    const value = this.cast(boolean, "f32");
     this.booleans.set(value, boolean);
     return value;
   }
@@ -195,7 +200,7 @@ export class OnnxGraph {
 
   /** An f32 scalar that follows from the extents. */
   private scaled({ scale, dim, reciprocal }: ScaledDim): Value {
-    const extent = this.op("Reshape", [this.op("Cast", [this.extent(dim)], { to: 1 }), this.ints([])]);
+    const extent = this.op("Reshape", [this.cast(this.extent(dim), "f32"), this.ints([])]);
     return this.op(reciprocal ? "Div" : "Mul", [this.float(scale), extent]);
   }
 

@@ -6,7 +6,7 @@ import type { OnnxContext, OnnxOperand } from "./context.ts";
 import { broadcastsTo, spellDim } from "./dims.ts";
 import { OnnxGraph, type OnnxTarget, type Value } from "./graph.ts";
 import { findOverwritable } from "./overwritable.ts";
-import { elementTypes, type ElementType } from "./element-types.ts";
+import type { ElementType } from "./element-types.ts";
 import type { ModelInfo, ValueInfo } from "./proto.ts";
 import type { SymbolicProgram } from "./symbolic-program.ts";
 
@@ -111,7 +111,7 @@ class Lowering {
     for (const [input, { name, type }] of this.inputs) {
       const tensor = this.program.base.inputs.get(input)!;
       yield { name, type, shape: this.program.dimsOf(tensor).map(nameDim) };
-      this.values.set(tensor.node, [type === tensor.dtype ? name : this.graph.op("Cast", [name], { to: elementTypes[tensor.dtype] })]);
+      this.values.set(tensor.node, [type === tensor.dtype ? name : this.graph.cast(name, tensor.dtype)]);
     }
   }
 

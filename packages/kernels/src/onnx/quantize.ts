@@ -1,5 +1,4 @@
 import type { Dim } from "./dims.ts";
-import { elementTypes } from "./element-types.ts";
 import type { OnnxGraph, Value } from "./graph.ts";
 
 /** Weights smaller than this along either axis stay f32: quantising a product's input would cost more than it saves. */
@@ -56,7 +55,7 @@ export function int8Matmul(graph: OnnxGraph, x: Value, name: Value, { steps, sca
   const weightScales = graph.weight(`${name}.scale`, "f32", [outputs], scales);
   const [quantized, scale, zeroPoint] = graph.node("", "DynamicQuantizeLinear", [x], {}, 3) as [Value, Value, Value];
   if (graph.target === "onnxruntime") return graph.microsoft("MatMulIntegerToFloat", [quantized, weight, scale, weightScales, zeroPoint, "", ...(bias ? [bias] : [])]);
-  const sums = graph.op("Cast", [graph.op("MatMulInteger", [quantized, weight, zeroPoint])], { to: 1 });
+  const sums = graph.cast(graph.op("MatMulInteger", [quantized, weight, zeroPoint]), "f32");
   const product = graph.op("Mul", [sums, graph.op("Mul", [scale, weightScales])]);
   return bias ? graph.op("Add", [product, bias]) : product;
 }
@@ -80,6 +79,6 @@ export function int8Gather(graph: OnnxGraph, name: Value, table: Float32Array, r
     values.forEach((value, i) => (steps[row * size + i] = Math.round(value / scale)));
   }
   const gather = (part: Value) => graph.op("Gather", [part, ids]);
-  const gathered = graph.op("Cast", [gather(graph.weight(`${name}.rows.int8`, "i8", [rows, size], steps))], { to: elementTypes.f32 });
+  const gathered = graph.cast(gather(graph.weight(`${name}.rows.int8`, "i8", [rows, size], steps)), "f32");
   return graph.op("Mul", [gathered, gather(graph.weight(`${name}.rows.scale`, "f32", [rows, 1], scales))]);
 }

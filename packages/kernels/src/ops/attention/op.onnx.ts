@@ -1,6 +1,5 @@
 import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
 import { sameDim, type Dim } from "../../onnx/dims.ts";
-import { elementTypes } from "../../onnx/element-types.ts";
 import { float, type OnnxGraph, type Value } from "../../onnx/graph.ts";
 import { onnxDropoutMask } from "../dropout/random.onnx.ts";
 import type { AttentionKeysAttributes } from "./keys.ts";
@@ -11,7 +10,7 @@ const MASKED = -3.4028234663852886e38;
 
 /** Nothing is computed here: attention takes the mask and the key as they are. */
 export function onnxAttentionKeys({ graph, inputs, attributes: { mask, dropout }, keep }: OnnxContext<AttentionKeysAttributes>): Value[] {
-  if (mask) keep("attended", graph.op("Unsqueeze", [graph.op("Cast", [inputs[0]!.value], { to: elementTypes.bool }), graph.ints([1, 2])]));
+  if (mask) keep("attended", graph.op("Unsqueeze", [graph.cast(inputs[0]!.value, "bool"), graph.ints([1, 2])]));
   if (dropout) keep("dropoutKey", inputs[mask ? 1 : 0]!.value);
   return [""];
 }
@@ -44,7 +43,7 @@ const additive = (graph: OnnxGraph, allowed: Value) => graph.op("Where", [allowe
 /** 1 for a query with any key, 0 for one without, broadcasting like `allowed`; null where all have one. */
 function queriesWithKeys(graph: OnnxGraph, queries: Dim, keys: Dim, control: OnnxOperand, allowed: Value | null, causal: boolean): Value | null {
   const all = !allowed || (!control.kept("attended") && causal && sameDim(queries, keys));
-  return all ? null : graph.op("ReduceMax", [graph.op("Cast", [allowed], { to: elementTypes.f32 }), graph.ints([-1])], { keepdims: 1 });
+  return all ? null : graph.op("ReduceMax", [graph.cast(allowed, "f32"), graph.ints([-1])], { keepdims: 1 });
 }
 
 interface Scores {

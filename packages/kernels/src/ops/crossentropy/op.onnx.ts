@@ -10,13 +10,11 @@ const column = (graph: OnnxGraph, x: Value) => graph.op("Unsqueeze", [x, graph.i
  */
 function targets(graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: Value | undefined, { ignoreIndex, labelSmoothing }: CrossEntropyAttributes): Value {
   const classes = logits.dims.at(-1)!;
-  const numbers = graph.op("Range", [graph.scalar("i32", 0), graph.op("Cast", [graph.scalarExtent(classes)], { to: 6 }), graph.scalar("i32", 1)]);
-  const last = graph.op("Sub", [graph.op("Cast", [graph.scalarExtent(classes)], { to: 6 }), graph.scalar("i32", 1)]);
-  const clamped = graph.op("Min", [graph.op("Max", [labels, graph.scalar("i32", 0)]), last]);
-  const oneHot = graph.number(graph.op("Equal", [numbers, column(graph, clamped)]));
+  const numbers = graph.op("Range", [graph.scalar("i32", 0), graph.cast(graph.scalarExtent(classes), "i32"), graph.scalar("i32", 1)]);
+  const oneHot = graph.number(graph.op("Equal", [numbers, column(graph, graph.clamped(labels, classes))]));
   let target = oneHot;
   if (labelSmoothing > 0) {
-    const even = graph.op("Div", [graph.float(labelSmoothing), graph.op("Cast", [graph.scalarExtent(classes)], { to: 1 })]);
+    const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);
     target = graph.op("Add", [graph.op("Mul", [oneHot, graph.float(1 - labelSmoothing)]), even]);
   }
   if (weight !== undefined) target = graph.op("Mul", [target, weight]);

@@ -1,5 +1,4 @@
 import type { Dim } from "../../onnx/dims.ts";
-import { elementTypes } from "../../onnx/element-types.ts";
 import type { OnnxGraph, Value } from "../../onnx/graph.ts";
 import { dropThreshold, PCG_INCREMENT, PCG_MULTIPLIER, spread } from "./random.ts";
 
@@ -32,8 +31,8 @@ export function onnxRandomBits(graph: OnnxGraph, counter: Value, key: Value, str
  */
 export function onnxDropoutMask(graph: OnnxGraph, dims: readonly Dim[], { probability, stream }: { probability: number; stream: number }, key: Value): Value {
   const size = graph.op("ReduceProd", [graph.extents(dims), graph.ints([0])], { keepdims: 0 });
-  const counter = graph.op("Cast", [graph.op("Range", [graph.scalarExtent(0), size, graph.scalarExtent(1)])], { to: elementTypes.u32 });
+  const counter = graph.cast(graph.op("Range", [graph.scalarExtent(0), size, graph.scalarExtent(1)]), "u32");
   const bits = onnxRandomBits(graph, counter, key, stream);
-  const keeps = graph.op("Cast", [graph.op("GreaterOrEqual", [bits, graph.scalar("u32", dropThreshold(probability))])], { to: elementTypes.f32 });
+  const keeps = graph.cast(graph.op("GreaterOrEqual", [bits, graph.scalar("u32", dropThreshold(probability))]), "f32");
   return graph.reshape(graph.op("Mul", [keeps, graph.float(1 / (1 - probability))]), dims);
 }

@@ -1,4 +1,3 @@
-import { elementTypes } from "../../onnx/element-types.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import type { DType } from "../../program/types.ts";
@@ -66,7 +65,7 @@ const castOp = defineElementwise<{ to: DType }>({
   result: ({ to }) => to,
   wgsl: ([x], { to }, spell) => `${to === "f32" ? spell.float : to === "i32" ? spell.signed : spell.unsigned}(${x})`,
   reference: ([x], { to }) => (to === "f32" ? x! : Math.trunc(x!)),
-  onnx: (graph, operands, { to }) => graph.op("Cast", operands, { to: elementTypes[to] }),
+  onnx: (graph, [x], { to }) => graph.cast(x!, to),
   vjp: ({ inputs: [x], attributes }, g) => [x!.dtype === "f32" && attributes.to === "f32" ? g : null],
 });
 

@@ -1,5 +1,4 @@
 import type { OnnxContext } from "../../onnx/context.ts";
-import { elementTypes } from "../../onnx/element-types.ts";
 import { float, type OnnxGraph, type Value } from "../../onnx/graph.ts";
 import type { LayerNormAttributes } from "./op.ts";
 
@@ -29,7 +28,7 @@ const normalized = (graph: OnnxGraph, x: Value, mean: Value, inverseDeviation: V
 export function onnxLayerNormInput({ graph, inputs: [x, weight, mean, inverseDeviation, g] }: OnnxContext<object>): Value[] {
   const features = x!.dims.at(-1)!;
   const xHat = normalized(graph, x!.value, mean!.value, inverseDeviation!.value);
-  const column = graph.reshape(graph.op("Div", [weight!.value, graph.op("Cast", [graph.scalarExtent(features)], { to: elementTypes.f32 })]), [features, 1]);
+  const column = graph.reshape(graph.op("Div", [weight!.value, graph.cast(graph.scalarExtent(features), "f32")]), [features, 1]);
   const meanOf = (value: Value) => graph.op("MatMul", [value, column]);
   const h = graph.op("Sub", [graph.op("Mul", [g!.value, weight!.value]), meanOf(g!.value)]);
   const along = graph.op("Mul", [xHat, meanOf(graph.op("Mul", [g!.value, xHat]))]);

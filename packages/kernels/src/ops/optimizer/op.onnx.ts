@@ -19,9 +19,9 @@ export function onnxAdamW({ graph, inputs, attributes: { beta1, beta2, epsilon, 
   return [addScaled(decayed, direction, graph.op("Neg", [mul(learningRate, div(root2, correction1))])), newFirst, newSecond];
 }
 
-/** x + y · factor. A vector is one row; a scalar has no pass to save. */
+/** x + y · factor, an f32 scalar. onnxruntime does it to a matrix in one pass over memory; smaller tensors have none to save. */
 function scaledSum(graph: OnnxGraph, dims: readonly Dim[], x: Value, y: Value, factor: Value): Value {
-  if (dims.length === 2) return graph.addScaled(x, y, factor, dims[0]!);
+  if (dims.length === 2) return graph.microsoft("GatedAdd", [x, y, graph.op("Expand", [factor, graph.extents([dims[0]!, 1])])]);
   return graph.op("Add", [x, graph.op("Mul", [y, factor])]);
 }
 

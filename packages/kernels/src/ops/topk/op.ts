@@ -1,5 +1,4 @@
 import { HeddleError } from "../../errors.ts";
-import { elementTypes } from "../../onnx/element-types.ts";
 import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, type TensorLike } from "../../program/trace.ts";
@@ -27,7 +26,7 @@ const topKOp = defineOp<TopKAttributes>({
   lower: lowerTopK,
   onnx({ graph, inputs: [x], attributes: { k } }) {
     const [values, indices] = graph.node("", "TopK", [x!.value, graph.ints([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
-    return [values!, graph.op("Cast", [indices!], { to: elementTypes.i32 })];
+    return [values!, graph.cast(indices!, "i32")];
   },
 });
 
