@@ -1,14 +1,16 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { add, mul, sub } from "../ops/elementwise/arithmetic.ts";
 import { matmul } from "../ops/matmul/op.ts";
-import { pad } from "../ops/movement/slice.ts";
+import { pad, slice } from "../ops/movement/slice.ts";
 import { sum } from "../ops/reduce/op.ts";
 import { topK } from "../ops/topk/op.ts";
 import { compile, hostTensor } from "../program/compile.ts";
+import type { Tensor } from "../program/tensor.ts";
 import { assign } from "../program/trace.ts";
 import { ReferenceDevice } from "../reference/device.ts";
 import { expectClose, randomTensor } from "../testing/check.ts";
 import { CpuDevice } from "./device.ts";
+import { Session } from "./session.ts";
 
 const device = await CpuDevice.open({ threads: 1 });
 afterAll(() => device.dispose());
@@ -44,6 +46,17 @@ describe("sessions", () => {
     // One for 5 rows, one for any number; 64 rows pad nothing, which is another program.
     expect(made).toBe(3);
     weight.dispose();
+  });
+
+  it("of shapes that follow no rule are found again, not tried again", async () => {
+    const half = (x: Tensor) => slice(x, { axis: 0, begin: 0, end: Math.ceil(x.shape[0]! / 2) });
+    using fn = compile(device, "halves", ({ x }) => ({ y: mul(half(x!), 2) }));
+    const run = async (rows: number) => [...(await fn.run({ x: hostTensor(Float32Array.from({ length: rows }, (_, i) => i)) }))["y"]!.data];
+    for (const rows of [4, 7, 9]) expect(await run(rows)).toEqual(Array.from({ length: Math.ceil(rows / 2) }, (_, i) => 2 * i));
+    const asked = vi.spyOn(Session.prototype, "isFor");
+    expect(await graphsMade(async () => { for (const rows of [9, 4, 7, 9]) await run(rows); })).toBe(0);
+    expect(asked).not.toHaveBeenCalled();
+    asked.mockRestore();
   });
 
   it("that could not be made are made anew, for the shape that asks", async () => {

@@ -1,3 +1,4 @@
+import { checkStatesLiveOn } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
@@ -58,16 +59,17 @@ export class CpuDevice implements Device {
 
   async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {
     const own = states as readonly CpuState[];
-    const moved = own.filter((state) => state.constant === null);
-    const read = await this.engine.call("readStates", moved.map(({ id }) => id));
+    // Copied before the wait: a program may replace them meanwhile.
+    const held = own.map((state) => state.constant?.slice());
+    const moved = await this.engine.call("readStates", own.filter((_, i) => !held[i]).map(({ id }) => id));
     this.throwFailure();
-    return own.map((state) => (moved.includes(state) ? read[moved.indexOf(state)]! : state.constant!.slice()));
+    let next = 0;
+    return held.map((content) => content ?? moved[next++]!);
   }
 
   prepare(program: Program, { int8 = false }: PrepareOptions = {}): Executable {
     this.assertUsable();
-    const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
-    if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description})`);
+    checkStatesLiveOn(program, this);
     return new CpuExecutable(this, program, int8);
   }
 
@@ -84,8 +86,13 @@ export class CpuDevice implements Device {
 
   /** An open graph that runs `program`. */
   graphFor(program: Program, int8: boolean): OpenGraph {
+    // Its own session first: asking the others again would try to make graphs again, at every run.
+    const own = [...this.sessions].find(({ programs }) => programs.has(program));
+    const known = own?.open(program);
+    if (known) return known;
+    if (own) this.release(program);
     for (const session of this.sessions) {
-      const graph = session.programs.has(program) || session.isFor(program, int8) ? session.open(program) : null;
+      const graph = session !== own && session.isFor(program, int8) ? session.open(program) : null;
       if (!graph) continue;
       session.programs.add(program);
       return graph;

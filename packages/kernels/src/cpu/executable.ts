@@ -1,7 +1,8 @@
+import { checkStatesAlive, outputsToRead } from "../device/check-program.ts";
 import type { Executable, MemoryPlan, RunOptions } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import { checkInputs } from "../program/check-inputs.ts";
-import type { Program } from "../program/program.ts";
+import { statesOf, type Program } from "../program/program.ts";
 import { BYTES_PER_ELEMENT, dtypeOf, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import type { CpuDevice } from "./device.ts";
 import type { CpuState } from "./state.ts";
@@ -19,7 +20,7 @@ export class CpuExecutable implements Executable {
     private readonly int8: boolean,
   ) {
     const types = (tensors: ReadonlyMap<unknown, { type: TensorType }>) => [...tensors.values()].map(({ type }) => type);
-    const statesBytes = bytesOf([...new Set([...program.states.keys(), ...program.updates.keys()])].map(({ type }) => type));
+    const statesBytes = bytesOf(statesOf(program).map(({ type }) => type));
     const [uploadBytes, readbackBytes] = [bytesOf(types(program.inputs)), bytesOf(types(program.outputs))];
     this.memory = { statesBytes, workspaceBytes: 0, uploadBytes, paramsBytes: 0, readbackBytes, peakBytes: statesBytes };
   }
@@ -31,9 +32,7 @@ export class CpuExecutable implements Executable {
 
   async run(inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}): Promise<Record<string, HostTensor>> {
     const { program, device } = this;
-    const outputs = read === false ? [] : (read ?? [...program.outputs.keys()]);
-    const unknown = outputs.find((name) => !program.outputs.has(name));
-    if (unknown !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] has no output ${unknown}; it has ${[...program.outputs.keys()].join(", ")}`);
+    const outputs = outputsToRead(program, read);
     checkInputs(program, inputs);
     signal?.throwIfAborted();
     this.assertUsable();
@@ -66,8 +65,7 @@ export class CpuExecutable implements Executable {
 
   private assertUsable(): void {
     if (this.disposed) throw new HeddleError("DISPOSED", `[${this.program.name}] was disposed; compile it again`);
-    const gone = [...this.program.states.keys(), ...this.program.updates.keys()].find((state) => state.disposed);
-    if (gone) throw new HeddleError("DISPOSED", `[${this.program.name}] needs state ${gone.name}, which was disposed; dispose of programs before their states`);
+    checkStatesAlive(this.program);
     this.device.assertUsable();
   }
 }

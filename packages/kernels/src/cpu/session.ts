@@ -3,7 +3,7 @@ import { lowerToOnnx, type OnnxLowering } from "../onnx/lower.ts";
 import { elementTypes } from "../onnx/element-types.ts";
 import { encodeModel, type ModelInfo } from "../onnx/proto.ts";
 import { structureOf, SymbolicProgram } from "../onnx/symbolic-program.ts";
-import type { Program } from "../program/program.ts";
+import { statesOf, type Program } from "../program/program.ts";
 import type { CpuDevice } from "./device.ts";
 import { COPY_STOPPER } from "./engine.js";
 import type { CpuState } from "./state.ts";
@@ -26,7 +26,6 @@ export interface OpenGraph {
 export class Session {
   /** Programs of executables that use it. */
   readonly programs = new Set<Program>();
-  private readonly structure: string;
   private readonly states: readonly CpuState[];
   private symbolic: SymbolicProgram;
   private covered = new Set<Program>();
@@ -37,15 +36,14 @@ export class Session {
     first: Program,
     private readonly int8: boolean,
   ) {
-    this.structure = structureOf(first);
-    this.states = statesOf(first);
+    this.states = statesOf(first) as CpuState[];
     this.symbolic = new SymbolicProgram([first]);
   }
 
   /** True for the same function of the same states at another shape. */
   isFor(program: Program, int8: boolean): boolean {
     const states = statesOf(program);
-    return int8 === this.int8 && program.name === this.symbolic.base.name && states.length === this.states.length && states.every((state, i) => state === this.states[i]) && structureOf(program) === this.structure;
+    return int8 === this.int8 && program.name === this.symbolic.base.name && states.length === this.states.length && states.every((state, i) => state === this.states[i]) && structureOf(program) === this.symbolic.structure;
   }
 
   /** A graph for `program`, the current one where it serves; null where no one graph serves this shape and the others. */
@@ -100,5 +98,3 @@ function withCopyStopper(model: ModelInfo): ModelInfo {
   const stopper = { domain: "", type: "SequenceEmpty", inputs: [], outputs: [COPY_STOPPER], attributes: { dtype: elementTypes.f32 } };
   return { ...model, graph: { ...graph, nodes: [stopper, ...graph.nodes], outputs: [{ name: COPY_STOPPER, type: "f32", shape: null }, ...graph.outputs] } };
 }
-
-const statesOf = ({ states, updates }: Program) => [...new Set([...states.keys(), ...updates.keys()])] as CpuState[];

@@ -1,5 +1,6 @@
 import type { State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
+import { statesOf } from "../program/program.ts";
 import { type Node, Tensor } from "../program/tensor.ts";
 import { sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import type { OnnxContext, OnnxOperand } from "./context.ts";
@@ -68,7 +69,7 @@ class Lowering {
     const taken = new Set([...this.inputs.values()].map(({ name }) => name));
     const free = (name: string) => uniqueName(name, taken);
     this.outputNames = new Map([...base.outputs.keys()].map((name) => [name, free(name)]));
-    this.stateNames = new Map([...new Set([...base.states.keys(), ...base.updates.keys()])].map((state) => [state, free(state.name)]));
+    this.stateNames = new Map(statesOf(base).map((state) => [state, free(state.name)]));
     this.newStateNames = new Map([...base.updates.keys()].map((state) => [state, free(`${this.stateNames.get(state)}.next`)]));
     this.graph = new OnnxGraph({ target: options.target ?? "onnxruntime", int8: options.int8 ?? false, wasm: options.wasm ?? false }, symbols.map(({ name, input, axis }) => ({ name, axis, value: this.inputs.get(input)!.name })), taken);
     for (const tensor of [...base.nodes.flatMap(({ inputs }) => inputs), ...base.outputs.values(), ...base.updates.values()]) this.read.add(placeOf(tensor.node, tensor.outputIndex));

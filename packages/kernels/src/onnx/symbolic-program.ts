@@ -36,6 +36,8 @@ interface Use {
 export class SymbolicProgram {
   readonly base: Program;
   readonly symbols: readonly ShapeSymbol[];
+  /** What all of them have in common. */
+  readonly structure: string;
   private readonly position: ReadonlyMap<Node, number>;
   /** Whatever a graph was told: what another program must agree with. */
   private readonly uses: Use[] = [];
@@ -51,7 +53,8 @@ export class SymbolicProgram {
   ) {
     this.base = programs[0]!;
     this.position = new Map(this.base.nodes.map((node, i) => [node, i]));
-    const different = programs.find((program) => structureOf(program) !== structureOf(this.base));
+    this.structure = structureOf(this.base);
+    const different = programs.slice(1).find((program) => structureOf(program) !== this.structure);
     if (different) throw new HeddleError("DYNAMIC_SHAPE", `[${this.base.name}] is another program at another shape, not only longer or shorter; compile one function for each`);
     this.symbols = findSymbols(programs, nameOf);
   }
@@ -80,7 +83,7 @@ export class SymbolicProgram {
 
   /** True where a graph made of what was asked so far is right for `program` too. */
   covers(program: Program): boolean {
-    if (structureOf(program) !== structureOf(this.base)) return false;
+    if (structureOf(program) !== this.structure) return false;
     const extents = new Map<string, number>();
     for (const { name, input, axis } of this.symbols) extents.set(name, program.inputs.get(input)!.shape[axis]!);
     return this.uses.every(({ place, value }) => {

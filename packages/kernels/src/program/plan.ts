@@ -5,7 +5,7 @@ import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
-import type { Program } from "./program.ts";
+import { statesOf, type Program } from "./program.ts";
 import type { Node, Tensor } from "./tensor.ts";
 import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type TensorType } from "./types.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
@@ -84,9 +84,9 @@ class Planner {
     }
     const { slots, slotOf } = assignSlots(this.storages.map(({ bytes, placement, life }) => (placement ? null : { bytes, life })));
     const storages = this.storages.map(({ bytes, placement }, i) => ({ bytes, placement: placement ?? { kind: "slot" as const, slot: slotOf[i]! } }));
-    const states = new Set([...this.program.states.keys(), ...this.program.updates.keys()]);
+    const states = statesOf(this.program);
     const parts = {
-      statesBytes: [...states].reduce((total, state) => total + storageBytes(state.type), 0),
+      statesBytes: states.reduce((total, state) => total + storageBytes(state.type), 0),
       workspaceBytes: slots.reduce((total, size) => total + size, 0),
       uploadBytes: this.uploadBytes,
       paramsBytes: this.paramsBytes,

@@ -16,3 +16,8 @@ export interface Program {
   readonly updates: ReadonlyMap<State, Tensor>;
   readonly outputs: ReadonlyMap<string, Tensor>;
 }
+
+/** Every state that a program reads or replaces, each once. */
+export function statesOf({ states, updates }: Program): State[] {
+  return [...new Set([...states.keys(), ...updates.keys()])];
+}

@@ -1,3 +1,4 @@
+import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, RunOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
@@ -48,10 +49,6 @@ export function checkStateData(state: State, data: HostTensor["data"]): void {
   }
 }
 
-export function noInt8({ name }: Program, { kind }: Device): HeddleError {
-  return new HeddleError("INVALID_ARGUMENT", `[${name}] int8 runs on the cpu device only, not on ${kind}: open it with device "cpu", or leave int8 out`);
-}
-
 /** Programs on the CPU by the reference interpreter: slow and simple, the oracle for the others. */
 export class ReferenceDevice implements Device {
   readonly kind = "reference";
@@ -83,8 +80,7 @@ export class ReferenceDevice implements Device {
 
   prepare(program: Program, { int8 }: PrepareOptions = {}): Executable {
     if (int8) throw noInt8(program, this);
-    const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
-    if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description})`);
+    checkStatesLiveOn(program, this);
     const run = async (inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}) => {
       signal?.throwIfAborted();
       checkInputs(program, inputs);

@@ -1,9 +1,9 @@
+import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { politely } from "../device/polite-wait.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
-import { noInt8 } from "../reference/device.ts";
 import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import { WebGpuExecutable } from "./executable.ts";
 import { PipelineCache } from "./pipelines.ts";
@@ -87,8 +87,7 @@ export class WebGpuDevice implements Device {
   prepare(program: Program, { int8 }: PrepareOptions = {}): Executable {
     if (int8) throw noInt8(program, this);
     this.gpu.assertUsable();
-    const foreign = [...program.states.keys(), ...program.updates.keys()].find((state) => state.device !== this);
-    if (foreign) throw new HeddleError("INVALID_ARGUMENT", `[${program.name}] state ${foreign.name} lives on another device (${foreign.device.description}); create it on this one (${this.description})`);
+    checkStatesLiveOn(program, this);
     return new WebGpuExecutable(this, program);
   }
 

@@ -1,3 +1,4 @@
+import { checkStatesAlive, outputsToRead } from "../device/check-program.ts";
 import type { Executable, MemoryPlan, RunOptions } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { PooledBuffer } from "../memory/pool.ts";
@@ -54,9 +55,7 @@ export class WebGpuExecutable implements Executable {
   }
 
   async run(inputs: Readonly<Record<string, HostTensor>>, { read, signal }: RunOptions = {}): Promise<Record<string, HostTensor>> {
-    const wanted = read === false ? [] : (read ?? [...this.program.outputs.keys()]);
-    const unknown = wanted.find((name) => !this.plan.readbacks.has(name));
-    if (unknown !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[${this.program.name}] has no output ${unknown}; it has ${[...this.program.outputs.keys()].join(", ")}`);
+    const wanted = outputsToRead(this.program, read);
     checkInputs(this.program, inputs);
     const pipelines = await this.buildPipelines();
     if (wanted.length === 0) {
@@ -82,8 +81,7 @@ export class WebGpuExecutable implements Executable {
 
   private assertUsable(): void {
     if (this.disposed) throw new HeddleError("DISPOSED", `[${this.program.name}] was disposed; compile it again`);
-    const gone = [...this.program.states.keys(), ...this.program.updates.keys()].find((state) => state.disposed);
-    if (gone) throw new HeddleError("DISPOSED", `[${this.program.name}] needs state ${gone.name}, which was disposed; dispose of programs before their states`);
+    checkStatesAlive(this.program);
     this.device.gpu.assertUsable();
   }
 
