@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright";
 import { createServer, type ViteDevServer } from "vite";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { findChromium } from "../../../scripts/find-chromium.mjs";
 
 export const root = join(import.meta.dirname, "..");
@@ -16,15 +16,58 @@ export function launch({ webgpu = true } = {}): Promise<Browser> {
 }
 
 /** Sources that change while a page is tested do not reload it. */
-export async function developmentServer(): Promise<ViteDevServer> {
+async function developmentServer(): Promise<ViteDevServer> {
   const server = await createServer({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", server: { port: 0, hmr: false, watch: null } });
   return server.listen();
+}
+
+/** What the pages of one test file stand on. */
+export interface Site {
+  readonly url: string;
+  readonly browser: Browser;
+  /** Goes when the tests are done. */
+  readonly folder: string;
+  /** A table of the example's first 80 rows, in that folder. */
+  readonly csv: string;
+}
+
+/** The page's development server, a browser and a table, from before the first test of a file until after its last. */
+export function useSite({ webgpu }: { webgpu: boolean }): Site {
+  let [url, folder, csv]: string[] = [];
+  let server: ViteDevServer | undefined;
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    csv = await firstReviews(80, folder);
+    server = await developmentServer();
+    url = server.resolvedUrls!.local[0]!;
+    browser = await launch({ webgpu });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    await rm(folder!, { recursive: true, force: true });
+  });
+  return {
+    get url() {
+      return url!;
+    },
+    get browser() {
+      return browser!;
+    },
+    get folder() {
+      return folder!;
+    },
+    get csv() {
+      return csv!;
+    },
+  };
 }
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "heddle-quickstart-"));
 
 /** A table of the example's first rows. */
-export async function firstReviews(numRows: number, folder: string): Promise<string> {
+async function firstReviews(numRows: number, folder: string): Promise<string> {
   const lines = (await readFile(join(root, "../../examples/data/reviews.csv"), "utf8")).split("\n");
   const csv = join(folder, "rows.csv");
   await writeFile(csv, lines.slice(0, numRows + 1).join("\n"));

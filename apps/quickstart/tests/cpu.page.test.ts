@@ -1,38 +1,18 @@
 import { createReadStream, existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
-import type { Browser } from "playwright";
-import { build, type ViteDevServer } from "vite";
+import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { developmentServer, firstReviews, launch, openPage, root, scoresFor, screenshot, temporaryFolder, train } from "./browser.ts";
+import { openPage, root, scoresFor, screenshot, train, useSite } from "./browser.ts";
 
-let server: ViteDevServer;
-let url: string;
-let browser: Browser;
-let folder: string;
-let csv: string;
-
-beforeAll(async () => {
-  folder = await temporaryFolder();
-  csv = await firstReviews(80, folder);
-  server = await developmentServer();
-  url = server.resolvedUrls!.local[0]!;
-  browser = await launch({ webgpu: false });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const site = useSite({ webgpu: false });
 
 describe("the quickstart page on the CPU", () => {
   it("trains on a dropped table in a browser without WebGPU, and says where it runs", async () => {
-    const page = await openPage(browser, url);
+    const page = await openPage(site.browser, site.url);
     expect(await page.textContent("#device")).toMatch(/^Running on CPU by onnxruntime-web, \d threads?, as WebGPU finds no GPU in this browser\.$/);
-    await train(page, csv, { epochs: 2 });
+    await train(page, site.csv, { epochs: 2 });
     await expect.poll(() => page.textContent("#phase"), { timeout: 200_000 }).toContain("Trained on 80 rows");
     const scores = await scoresFor(page, "Lovely, works perfectly.");
     expect([...scores.keys()].sort()).toEqual(["negative", "positive"]);
@@ -41,9 +21,9 @@ describe("the quickstart page on the CPU", () => {
   });
 
   it("stops when asked to, though the CPU is at work", async () => {
-    const page = await openPage(browser, `${url}?device=cpu`);
+    const page = await openPage(site.browser, `${site.url}?device=cpu`);
     expect(await page.textContent("#device")).toMatch(/^Running on CPU by onnxruntime-web, \d threads?\.$/);
-    await train(page, csv, { epochs: 50 });
+    await train(page, site.csv, { epochs: 50 });
     await expect.poll(() => page.textContent("#phase"), { timeout: 60_000 }).toContain("Step ");
     await page.click("#stop");
     await page.waitForSelector("#error:not([hidden])", { timeout: 30_000 });
@@ -52,8 +32,8 @@ describe("the quickstart page on the CPU", () => {
 
   it("says that ?device=webgpu has no adapter, and that there is no such device", async () => {
     for (const [device, message] of [["webgpu", /no WebGPU adapter found/], ["gpu", /no device is called "gpu"/]] as const) {
-      const page = await browser.newPage();
-      await page.goto(`${url}?device=${device}`);
+      const page = await site.browser.newPage();
+      await page.goto(`${site.url}?device=${device}`);
       await page.waitForSelector("#error:not([hidden])");
       expect(await page.textContent("#error")).toMatch(message);
     }
@@ -77,20 +57,20 @@ async function serve(files: string): Promise<{ server: Server; url: string }> {
 describe("the built page", () => {
   let plain: { server: Server; url: string };
   beforeAll(async () => {
-    const outDir = join(folder, "built");
+    const outDir = join(site.folder, "built");
     await build({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", build: { outDir } });
     plain = await serve(outDir);
   });
   afterAll(() => plain?.server.close());
 
   it("trains on the CPU from a plain server, with nothing fetched from elsewhere", async () => {
-    const context = await browser.newContext();
+    const context = await site.browser.newContext();
     const requests: string[] = [];
     context.on("request", (request) => requests.push(request.url()));
     const page = await context.newPage();
     await page.goto(`${plain.url}?device=cpu`);
     await expect.poll(() => page.textContent("#device"), { timeout: 60_000 }).toBe("Running on CPU by onnxruntime-web, 1 thread.");
-    await train(page, csv, { epochs: 1 });
+    await train(page, site.csv, { epochs: 1 });
     await expect.poll(() => page.textContent("#phase"), { timeout: 200_000 }).toContain("Trained on 80 rows");
     await context.close();
     expect(requests.filter((request) => request.endsWith(".wasm"))).toHaveLength(1);
@@ -101,11 +81,11 @@ describe("the built page", () => {
     ["script", "**/ort*.js", /onnxruntime-web did not load .*check the connection/],
     ["WebAssembly", "**/*.wasm", /onnxruntime-web could not start.*ort-wasm-simd-threaded\.wasm must lie beside its script/],
   ])("says that onnxruntime's %s did not arrive", async (_, files, message) => {
-    const context = await browser.newContext();
+    const context = await site.browser.newContext();
     await context.route(files, (route) => route.abort());
     const page = await context.newPage();
     await page.goto(`${plain.url}?device=cpu`);
-    await train(page, csv, { epochs: 1 });
+    await train(page, site.csv, { epochs: 1 });
     await page.waitForSelector("#error:not([hidden])", { timeout: 60_000 });
     expect(await page.textContent("#error")).toMatch(message);
     await context.close();

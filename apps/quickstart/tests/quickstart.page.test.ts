@@ -1,38 +1,21 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { labelledTexts, openDevice, readTable, TextClassifier } from "@heddle/tasks";
-import type { Browser, Page } from "playwright";
-import type { ViteDevServer } from "vite";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { developmentServer, firstReviews, launch, openPage, scoresFor, screenshot, temporaryFolder, train } from "./browser.ts";
+import type { Page } from "playwright";
+import { beforeEach, describe, expect, it } from "vitest";
+import { openPage, scoresFor, screenshot, train, useSite } from "./browser.ts";
 
-let server: ViteDevServer;
-let browser: Browser;
+const site = useSite({ webgpu: true });
 let page: Page;
-let folder: string;
-let csv: string;
-
-beforeAll(async () => {
-  folder = await temporaryFolder();
-  csv = await firstReviews(80, folder);
-  server = await developmentServer();
-  browser = await launch();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  await rm(folder, { recursive: true, force: true });
-});
 
 beforeEach(async () => {
-  page = await openPage(browser, `${server.resolvedUrls!.local[0]!}?device=webgpu`);
+  page = await openPage(site.browser, `${site.url}?device=webgpu`);
 });
 
 describe("the quickstart page", () => {
   it("trains on a dropped table with a live curve, stays responsive, and answers", async () => {
     expect(await page.textContent("#device")).toBe("Running on google swiftshader.");
-    await train(page, csv, { epochs: 2 });
+    await train(page, site.csv, { epochs: 2 });
     expect(await page.textContent("#table-summary")).toContain("rows.csv: 80 rows");
     // The worker trains; the page answers to the mouse within a frame or two.
     const turnMs = await page.evaluate(async () => {
@@ -50,9 +33,9 @@ describe("the quickstart page", () => {
 
   it("opens a saved folder and gives the same logits as Node", async () => {
     const device = await openDevice({ device: "webgpu" });
-    const table = await readTable(await readFile(csv, "utf8"), { name: csv });
+    const table = await readTable(await readFile(site.csv, "utf8"), { name: site.csv });
     const classifier = await TextClassifier.fit(labelledTexts(table, { text: "text", label: "label" }).rows, { device, trainingArguments: { numTrainEpochs: 1 } });
-    const saved = join(folder, "model");
+    const saved = join(site.folder, "model");
     await classifier.savePretrained(saved);
     const text = "Great, another charger that works for a week.";
     const wanted = new Map((await classifier.classify([text], { topK: null }))[0]!.map(({ label, score }) => [label, score]));
@@ -69,7 +52,7 @@ describe("the quickstart page", () => {
   });
 
   it("says what is wrong with a file that is no table", async () => {
-    const empty = join(folder, "empty.csv");
+    const empty = join(site.folder, "empty.csv");
     await writeFile(empty, "");
     await page.setInputFiles("#table", empty);
     await page.waitForSelector("#error:not([hidden])");
