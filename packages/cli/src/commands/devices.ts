@@ -13,15 +13,12 @@ export async function devices(session: Session): Promise<void> {
   session.result(devicesJson(list), () => renderDevices(list, session));
 }
 
-/** The adapter that WebGPU takes, and whether "auto" takes it rather than the CPU. */
-function choiceOf({ devices: found, cpu }: DeviceList): { adapter: DeviceList["devices"][number] | undefined; auto: "webgpu" | "cpu" } {
-  const adapter = found.find(({ problem }) => problem === undefined);
-  return { adapter, auto: cpu && (!adapter || adapter.profile.kind === "software") ? "cpu" : "webgpu" };
-}
+/** The adapter that WebGPU takes. */
+const bestAdapter = ({ devices: found }: DeviceList) => found.find(({ problem }) => problem === undefined);
 
 function devicesJson(list: DeviceList): object {
-  const { devices: found, cpu, missing } = list;
-  const { adapter, auto } = choiceOf(list);
+  const { devices: found, cpu, auto, missing } = list;
+  const adapter = bestAdapter(list);
   return {
     devices: found.map((device) => {
       const { name, source, ceilingGflops, problem, profile } = device;
@@ -35,9 +32,9 @@ function devicesJson(list: DeviceList): object {
 }
 
 function renderDevices(list: DeviceList, { terminal: { out }, command }: Session): string {
-  const { devices: found, cpu, missing } = list;
+  const { devices: found, cpu, auto, missing } = list;
   const { bold, dim, green, yellow } = out.colors;
-  const { adapter, auto } = choiceOf(list);
+  const adapter = bestAdapter(list);
   const rate = (gflops: number): string => `${gflops < 100 ? gflops.toFixed(1) : count(gflops)} GFLOP/s`;
   const mark = (chosen: boolean, name: string): string[] => (chosen ? [green("→"), bold(name)] : [" ", name]);
   const rows = [

@@ -8,6 +8,7 @@ import { rememberChoice, rememberedChoice } from "./choice-cache.ts";
 import type { Device } from "./device.ts";
 import { environment } from "./environment.ts";
 import { openGpu, type Gpu, type GpuOptions } from "./gpu.ts";
+import type { AdapterProfile } from "./profile.ts";
 
 /** Work that stands for what a device will have to do, such as a model's forward pass on its first batch. */
 export interface Trial {
@@ -39,6 +40,11 @@ const PATIENCE_MS = 500;
 // oxlint-disable-next-line no-console -- a choice made for the user is said aloud unless `log` takes it
 const say = (line: string) => console.warn(line);
 
+/** Whether "auto" takes an adapter without a question: a real GPU, or one that was `named`, where that is not undefined. */
+export function takesAdapter({ kind }: AdapterProfile, named: unknown): boolean {
+  return named !== undefined || kind !== "software";
+}
+
 /**
  * The adapter that was named, or a real GPU where there is one. Else the CPU by onnxruntime or a software adapter, whichever
  * does the trial faster.
@@ -49,7 +55,7 @@ export async function chooseDevice({ trial, log = say, ...options }: ChoiceOptio
   const gpu = await openGpu(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "NO_ADAPTER" ? error : Promise.reject(error)));
   // Who names an adapter, or brings a device, has chosen.
   const named = options.gpuDevice ?? options.adapter ?? environment("HEDDLE_ADAPTER");
-  if ("profile" in gpu && (named !== undefined || gpu.profile.kind !== "software")) return new WebGpuDevice(gpu, options);
+  if ("profile" in gpu && takesAdapter(gpu.profile, named)) return new WebGpuDevice(gpu, options);
   if (gpu instanceof HeddleError && named !== undefined) throw gpu;
   const cpu = await CpuDevice.open(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "PACKAGE_MISSING" ? error : Promise.reject(error)));
   if (cpu instanceof HeddleError) {
@@ -107,10 +113,15 @@ async function measure(cpu: CpuDevice, software: WebGpuDevice, gpu: Gpu, trial: 
 /** The first run makes the program ready and does not count. */
 async function fastest(trial: TrialRun): Promise<number> {
   await trial.run();
+  return fastestMs(() => trial.run(), REPEATS);
+}
+
+/** The shortest of some repetitions. */
+export async function fastestMs(work: () => Promise<unknown>, repeats: number): Promise<number> {
   let best = Infinity;
-  for (let i = 0; i < REPEATS; i++) {
+  for (let i = 0; i < repeats; i++) {
     const startMs = performance.now();
-    await trial.run();
+    await work();
     best = Math.min(best, performance.now() - startMs);
   }
   return best;

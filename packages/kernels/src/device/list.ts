@@ -5,7 +5,9 @@ import { sum } from "../ops/reduce/op.ts";
 import { compile, hostTensor } from "../program/compile.ts";
 import { adaptersOf, instances } from "./adapter.ts";
 import { measureCeiling } from "./ceiling.ts";
+import { fastestMs, takesAdapter } from "./choose.ts";
 import { adapterName, profileOf } from "./classify.ts";
+import { environment } from "./environment.ts";
 import { openAdapter } from "./gpu.ts";
 import type { AdapterProfile } from "./profile.ts";
 
@@ -35,6 +37,8 @@ export interface DeviceList {
   readonly devices: readonly DeviceListing[];
   /** Null where onnxruntime is not installed: `missing` says how to install it. */
   readonly cpu: CpuListing | null;
+  /** What `openDevice()` takes where no model is measured. */
+  readonly auto: "webgpu" | "cpu";
   /** Drivers that could not be tried, and why. */
   readonly missing: readonly string[];
 }
@@ -75,7 +79,9 @@ export async function listDevices({ ceiling = true, signal }: { ceiling?: boolea
     missing.push(error.message);
     return null;
   });
-  return { devices: [...devices.values()], cpu, missing };
+  const found = [...devices.values()];
+  const adapter = found.find(({ problem }) => problem === undefined);
+  return { devices: found, cpu, auto: cpu && !(adapter && takesAdapter(adapter.profile, environment("HEDDLE_ADAPTER"))) ? "cpu" : "webgpu", missing };
 }
 
 const CPU_MATRIX_SIZE = 768;
@@ -88,13 +94,7 @@ async function listCpu(measured: boolean): Promise<CpuListing> {
     const a = hostTensor(new Float32Array(CPU_MATRIX_SIZE ** 2).fill(1), [CPU_MATRIX_SIZE, CPU_MATRIX_SIZE]);
     // One number comes back: what the products take is measured, not the way of a large result.
     using products = compile(device, "products", ({ a }) => ({ y: sum(matmul(matmul(matmul(matmul(a!, a!), a!), a!), a!)) }));
-    let best = Infinity;
-    for (let i = 0; i < CPU_REPEATS; i++) {
-      const startMs = performance.now();
-      await products.run({ a });
-      best = Math.min(best, performance.now() - startMs);
-    }
-    return { name: device.description, matmulGflops: (4 * 2 * CPU_MATRIX_SIZE ** 3) / best / 1e6 };
+    return { name: device.description, matmulGflops: (4 * 2 * CPU_MATRIX_SIZE ** 3) / (await fastestMs(() => products.run({ a }), CPU_REPEATS)) / 1e6 };
   } finally {
     device.dispose();
   }

@@ -49,6 +49,6 @@ describe("listDevices", () => {
   it("is empty, with the reason, where there is nothing", async () => {
     vi.stubEnv("VK_DRIVER_FILES", "/nowhere/icd.json");
     vi.stubEnv("HEDDLE_ADAPTER", "");
-    expect(await listDevices({ ceiling: false })).toEqual({ devices: [], cpu: { name: expect.stringContaining("onnxruntime-node") as string, matmulGflops: null }, missing: [expect.stringContaining("/nowhere/icd.json")] });
+    expect(await listDevices({ ceiling: false })).toEqual({ devices: [], cpu: { name: expect.stringContaining("onnxruntime-node") as string, matmulGflops: null }, auto: "cpu", missing: [expect.stringContaining("/nowhere/icd.json")] });
   });
 });
