@@ -1,10 +1,20 @@
 import type { Kernel } from "./kernel.ts";
-import type { TensorType } from "./types.ts";
+import { BYTES_PER_ELEMENT, type TensorType } from "./types.ts";
 
-/** Memory that a dispatch binds: one storage, known to the planner by `id`. Views of a tensor share its storage. */
+/** Memory that a dispatch binds: the bytes of `type` in one storage, known to the planner by its number. Views share a storage. */
 export interface BufferRef {
   readonly storage: number;
   readonly type: TensorType;
+  /** Where the tensor begins in its storage: a multiple of the adapter's `minStorageBufferOffsetAlignment`. 0 where absent. */
+  readonly offsetBytes?: number;
+}
+
+/**
+ * Part of a buffer: a tensor of `type` that begins `firstElement` elements after the start of `ref`. The caller sees to it that
+ * the part begins on the adapter's `minStorageBufferOffsetAlignment` and ends inside.
+ */
+export function partOf(ref: BufferRef, firstElement: number, type: TensorType): BufferRef {
+  return { storage: ref.storage, type, offsetBytes: (ref.offsetBytes ?? 0) + firstElement * BYTES_PER_ELEMENT };
 }
 
 /** One dispatch as an op asks for it. */

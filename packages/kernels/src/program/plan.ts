@@ -23,7 +23,13 @@ export interface StoragePlan {
 
 export type Command =
   | ({ readonly kind: "dispatch"; readonly paramsOffset: number } & DispatchSpec)
-  | { readonly kind: "copy"; readonly from: number; readonly to: number; readonly bytes: number };
+  | { readonly kind: "copy"; readonly from: BufferRef; readonly to: BufferRef; readonly bytes: number };
+
+/** An output's bytes, and where in the readback buffer they go. */
+export interface Readback {
+  readonly source: BufferRef;
+  readonly offset: number;
+}
 
 /** A program as commands over storages whose places are all known. */
 export interface Plan {
@@ -32,7 +38,7 @@ export interface Plan {
   /** Sizes of the workspace's buffers, the largest first. */
   readonly slots: readonly number[];
   readonly uploads: ReadonlyMap<string, number>;
-  readonly readbacks: ReadonlyMap<string, { readonly storage: number; readonly offset: number; readonly type: TensorType }>;
+  readonly readbacks: ReadonlyMap<string, Readback>;
   readonly memory: MemoryPlan;
 }
 
@@ -74,12 +80,12 @@ class Planner {
     this.steps.forEach((step, i) => this.lower(step, i));
     const end = this.steps.length;
     this.updateStates(end);
-    const readbacks = new Map<string, { storage: number; offset: number; type: TensorType }>();
+    const readbacks = new Map<string, Readback>();
     let readbackBytes = 0;
     for (const [name, tensor] of this.program.outputs) {
-      const { storage } = this.ref(tensor);
-      this.storages[storage]!.life.last = end;
-      readbacks.set(name, { storage, offset: readbackBytes, type: tensor.type });
+      const source = this.ref(tensor);
+      this.extend(source.storage, end);
+      readbacks.set(name, { source, offset: readbackBytes });
       readbackBytes += storageBytes(tensor.type);
     }
     const { slots, slotOf } = assignSlots(this.storages.map(({ bytes, placement, life }) => (placement ? null : { bytes, life })));
@@ -131,8 +137,7 @@ class Planner {
     }
     const { node } = step;
     if (node.op.view) {
-      const { storage } = this.use(node.inputs[0]!, index);
-      this.refs.set(keyOf(node, 0), { storage, type: node.outputs[0]! });
+      this.refs.set(keyOf(node, 0), { ...this.use(node.inputs[0]!, index), type: node.outputs[0]! });
       return;
     }
     if (!node.op.lower) throw new HeddleError("TRACE_ERROR", `[${node.op.name}] has no WebGPU lowering; every op needs elementwise, view or lower`);
@@ -165,26 +170,26 @@ class Planner {
     const dead = this.lastRead.get(ownerKey(input)) === index && node.inputs.filter((other) => ownerKey(other) === ownerKey(input)).length === 1;
     const replacesState = placement?.kind === "state" && isOutput(this.program.updates.get(placement.state), node, output);
     if (dead && (placement === null || replacesState)) {
-      const ref = { storage: source.storage, type };
+      const ref = { ...source, type };
       this.refs.set(keyOf(node, output), ref);
       this.extend(source.storage, this.lastRead.get(keyOf(node, output)) ?? index);
       return ref;
     }
     const fresh = this.newOutput(node, output, index);
-    this.commands.push({ kind: "copy", from: source.storage, to: fresh.storage, bytes: storageBytes(type) });
+    this.commands.push({ kind: "copy", from: source, to: fresh, bytes: storageBytes(type) });
     return fresh;
   }
 
   private updateStates(end: number): void {
-    const pending: { state: State; from: number }[] = [];
+    const pending: { state: State; from: BufferRef }[] = [];
     for (const [state, tensor] of this.program.updates) {
-      let { storage: from } = this.ref(tensor);
-      const { placement } = this.storages[from]!;
+      let from = this.ref(tensor);
+      const { placement } = this.storages[from.storage]!;
       if (placement?.kind === "state" && placement.state === state) continue;
-      this.extend(from, end);
+      this.extend(from.storage, end);
       // A state replaced by another state's old value must not see that one's new value.
       if (placement?.kind === "state" && this.program.updates.has(placement.state)) {
-        const { storage: temporary } = this.add(tensor.type, null, end);
+        const temporary = this.add(tensor.type, null, end);
         this.commands.push({ kind: "copy", from, to: temporary, bytes: storageBytes(tensor.type) });
         from = temporary;
       }
@@ -192,8 +197,8 @@ class Planner {
     }
     for (const { state, from } of pending) {
       const known = this.program.states.get(state);
-      const { storage } = known ? this.ref(known) : this.add(state.type, { kind: "state", state });
-      this.commands.push({ kind: "copy", from, to: storage, bytes: storageBytes(state.type) });
+      const to = known ? this.ref(known) : this.add(state.type, { kind: "state", state });
+      this.commands.push({ kind: "copy", from, to, bytes: storageBytes(state.type) });
     }
   }
 

@@ -7,7 +7,8 @@ import { checkInputs } from "../program/check-inputs.ts";
 import { packParams, paramsByteLength } from "../program/kernel.ts";
 import { plan, type Command, type Plan } from "../program/plan.ts";
 import type { Program } from "../program/program.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type HostTensor } from "../program/types.ts";
+import type { BufferRef } from "../program/lowering.ts";
+import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type HostTensor } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { mapAndCopy } from "./readback.ts";
@@ -94,7 +95,7 @@ export class WebGpuExecutable implements Executable {
 
   private async submitAndRead(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): Promise<Record<string, HostTensor>> {
     this.submit(pipelines, inputs, wanted, signal);
-    const pieces = wanted.map((name) => this.plan.readbacks.get(name)!);
+    const pieces = wanted.map((name) => this.plan.readbacks.get(name)!).map(({ source, offset }) => ({ type: source.type, offset }));
     const arrays = await mapAndCopy(this.device, this.resources!.readback!.buffer, pieces);
     await this.device.throttle(true);
     signal?.throwIfAborted();
@@ -120,9 +121,7 @@ export class WebGpuExecutable implements Executable {
     let dispatches = 0;
     for (const command of this.plan.commands) {
       if (command.kind === "copy") {
-        const from = this.bufferOf(command.from);
-        const to = this.bufferOf(command.to);
-        queue.copy(from, to, command.bytes);
+        queue.copy(this.rangeOf(command.from), this.rangeOf(command.to), command.bytes);
         continue;
       }
       if (dispatches > 0 && dispatches % maxDispatchesPerSubmission === 0) queue.flush();
@@ -133,8 +132,8 @@ export class WebGpuExecutable implements Executable {
       dispatches++;
     }
     for (const name of wanted) {
-      const { storage, offset, type } = this.plan.readbacks.get(name)!;
-      queue.copy(this.bufferOf(storage), { buffer: resources.readback!.buffer, offset }, sizeOf(type.shape) * BYTES_PER_ELEMENT);
+      const { source, offset } = this.plan.readbacks.get(name)!;
+      queue.copy(this.rangeOf(source), { buffer: resources.readback!.buffer, offset }, sizeOf(source.type.shape) * BYTES_PER_ELEMENT);
     }
     queue.flush();
     traffic.submissions += queue.submissions;
@@ -170,7 +169,7 @@ export class WebGpuExecutable implements Executable {
     this.bindGroupsVersion = workspace.version;
     const dispatches = this.plan.commands.filter((command): command is Extract<Command, { kind: "dispatch" }> => command.kind === "dispatch");
     this.bindGroups = dispatches.map((command, i) => {
-      const buffers: GPUBufferBinding[] = command.buffers.map(({ storage }) => ({ ...this.bufferOf(storage), size: this.plan.storages[storage]!.bytes }));
+      const buffers: GPUBufferBinding[] = command.buffers.map((ref) => this.rangeOf(ref));
       const size = paramsByteLength(command.kernel);
       if (size > 0) buffers.push({ buffer: resources.params!.buffer, offset: command.paramsOffset, size });
       return gpu.device.createBindGroup({
@@ -179,6 +178,11 @@ export class WebGpuExecutable implements Executable {
         entries: buffers.map((resource, binding) => ({ binding, resource })),
       });
     });
+  }
+
+  private rangeOf({ storage, type, offsetBytes = 0 }: BufferRef): Required<GPUBufferBinding> {
+    const { buffer, offset } = this.bufferOf(storage);
+    return { buffer, offset: offset + offsetBytes, size: storageBytes(type) };
   }
 
   private bufferOf(storage: number): { buffer: GPUBuffer; offset: number } {
