@@ -69,6 +69,15 @@ const functions = {
     reference: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     referenceDerivative: sigmoid,
   },
+  // SwiftShader's tanh(100) is NaN; tanh(±15) is ±1 in f32.
+  tanh: {
+    value: (number) => `return tanh(clamp(x, ${number(-15)}, ${number(15)}));`,
+    derivative: (number) => `
+  let y = tanh(clamp(x, ${number(-15)}, ${number(15)}));
+  return 1.0 - y * y;`,
+    reference: Math.tanh,
+    referenceDerivative: (x) => 1 - Math.tanh(x) ** 2,
+  },
 } satisfies Record<string, ActivationFunction>;
 
 export type ActivationKind = keyof typeof functions;
@@ -76,7 +85,7 @@ export type ActivationKind = keyof typeof functions;
 export const activationFunctions: Readonly<Record<ActivationKind, ActivationFunction>> = functions;
 
 export interface ActivationWgsl {
-  /** Name of the function to call: `gelu` on f32, `gelu4` on vec4f; `geluDerivative`, `geluDerivative4`. */
+  /** Name of the function to call: `gelu1` on f32, `gelu4` on vec4f; `geluDerivative1`, `geluDerivative4`. */
   readonly name: string;
   /** Module-scope texts by function name, those it calls first. */
   readonly functions: Readonly<Record<string, string>>;
@@ -87,7 +96,22 @@ export function activationWgsl(kind: ActivationKind, width: 1 | 4, order: "value
   const { needs, [order]: body } = activationFunctions[kind];
   const type = width === 4 ? "vec4f" : "f32";
   const suffix = width === 4 ? "4" : "";
-  const name = `${kind}${order === "value" ? "" : "Derivative"}${suffix}`;
+  // The width always, as WGSL has a tanh of its own.
+  const name = `${kind}${order === "value" ? "" : "Derivative"}${width}`;
   const text = `fn ${name}(x: ${type}) -> ${type} {\n  ${body((value) => `${type}(${value})`, suffix)}\n}`;
   return { name, functions: { ...needs?.(width), [name]: text } };
+}
+
+const kinds = Object.keys(functions) as ActivationKind[];
+
+/** What `activateWgsl`'s function takes for a kind; 0 is the identity. */
+export const activationCode = (kind: ActivationKind | "identity"): number => (kind === "identity" ? 0 : 1 + kinds.indexOf(kind));
+
+/** A function `name(x, code)` that applies whichever activation the code says, for kernels that are slow to compile once for each. */
+export function activateWgsl(width: 1 | 4): { readonly name: string; readonly module: string } {
+  const texts = kinds.map((kind) => activationWgsl(kind, width));
+  const type = width === 4 ? "vec4f" : "f32";
+  const cases = texts.map(({ name }, i) => `    case ${i + 1}u: { return ${name}(x); }`).join("\n");
+  const functions: Record<string, string> = Object.assign({}, ...texts.map((text) => text.functions));
+  return { name: "activate", module: `${Object.values(functions).join("\n")}\nfn activate(x: ${type}, code: u32) -> ${type} {\n  switch code {\n${cases}\n    default: { return x; }\n  }\n}` };
 }

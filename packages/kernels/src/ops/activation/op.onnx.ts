@@ -27,6 +27,7 @@ const values: Record<ActivationKind, Unary> = {
   geluQuick: (graph, x) => (graph.target === "onnxruntime" && !graph.wasm ? graph.microsoft("QuickGelu", [x], { alpha: float(QUICK_SCALE) }) : gated(graph, x, QUICK_SCALE)),
   silu: (graph, x) => gated(graph, x, 1),
   softplus: (graph, x) => graph.op("Softplus", [x]),
+  tanh: (graph, x) => graph.op("Tanh", [x]),
 };
 
 const derivatives: Record<ActivationKind, Unary> = {
@@ -47,6 +48,10 @@ const derivatives: Record<ActivationKind, Unary> = {
   geluQuick: (graph, x) => gatedDerivative(graph, cut(graph, x, 60), times(graph, x, QUICK_SCALE), graph.float(QUICK_SCALE)),
   silu: (graph, x) => gatedDerivative(graph, cut(graph, x, 80), x, graph.float(1)),
   softplus: sigmoid,
+  tanh: (graph, x) => {
+    const y = graph.op("Tanh", [x]);
+    return graph.op("Sub", [graph.float(1), graph.op("Mul", [y, y])]);
+  },
 };
 
 export const onnxActivation = (graph: OnnxGraph, kind: ActivationKind, x: Value): Value => values[kind](graph, x);

@@ -4,7 +4,6 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import { mul } from "../elementwise/arithmetic.ts";
 import { defineElementwise } from "../elementwise/define.ts";
-import { tanh } from "../elementwise/unary.ts";
 import { onnxActivation, onnxDerivative } from "./op.onnx.ts";
 import { activationFunctions, activationWgsl, type ActivationKind } from "./functions.ts";
 
@@ -51,7 +50,7 @@ export const silu = (x: TensorLike): Tensor => apply("silu", x);
 /** ln(1 + eˣ). */
 export const softplus = (x: TensorLike): Tensor => apply("softplus", x);
 
-/** Kinds by the names in a Hugging Face config's `hidden_act`; tanh and the identity have no kernel text of their own. */
+/** Kinds by the names in a Hugging Face config's `hidden_act`; the identity has no kernel text. */
 const KIND_OF_NAME = {
   relu: "relu",
   gelu: "gelu",
@@ -66,14 +65,14 @@ const KIND_OF_NAME = {
   tanh: "tanh",
   linear: "identity",
   identity: "identity",
-} as const satisfies Record<string, ActivationKind | "tanh" | "identity">;
+} as const satisfies Record<string, ActivationKind | "identity">;
 
 export type ActivationName = keyof typeof KIND_OF_NAME;
 
 export const activationNames = Object.keys(KIND_OF_NAME) as readonly ActivationName[];
 
 /** The kind behind a Hugging Face name. Throws INVALID_ARGUMENT for a name that this library does not know. */
-export function activationKind(name: string): ActivationKind | "tanh" | "identity" {
+export function activationKind(name: string): ActivationKind | "identity" {
   if (!Object.hasOwn(KIND_OF_NAME, name)) {
     throw new HeddleError("INVALID_ARGUMENT", `[activation] there is no activation "${name}"; config.json's hidden_act can be ${activationNames.join(", ")}`);
   }
@@ -89,5 +88,5 @@ export function activationKind(name: string): ActivationKind | "tanh" | "identit
 export function activation(name: string, x: TensorLike): Tensor {
   const kind = activationKind(name);
   if (kind === "identity") return asTensor(x);
-  return kind === "tanh" ? tanh(x) : apply(kind, x);
+  return apply(kind, x);
 }

@@ -1,18 +1,19 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { activationWgsl } from "../activation/functions.ts";
-import type { MatmulActivation } from "./op.ts";
+import type { MatmulActivation, MatmulExtra } from "./op.ts";
 
 /** What happens to a finished sum before it is stored. */
 export interface Epilogue {
   readonly bias: boolean;
   readonly activation: MatmulActivation;
+  readonly extra: MatmulExtra | null;
   /** True: what goes into the activation is stored too, for the gradient. */
   readonly keepsPreActivation: boolean;
 }
 
 export const ACTIVATION_WORKGROUP_SIZE = 64;
 
-export const NO_EPILOGUE: Epilogue = { bias: false, activation: "identity", keepsPreActivation: false };
+export const NO_EPILOGUE: Epilogue = { bias: false, activation: "identity", extra: null, keepsPreActivation: false };
 
 export interface EpilogueWgsl {
   readonly label: string;
@@ -24,35 +25,40 @@ export interface EpilogueWgsl {
 }
 
 /** Bindings and statements of an epilogue for stores of one element or four. */
-export function epilogueWgsl({ bias, activation, keepsPreActivation }: Epilogue, width: 1 | 4): EpilogueWgsl {
+export function epilogueWgsl({ bias, activation, extra, keepsPreActivation }: Epilogue, width: 1 | 4): EpilogueWgsl {
   const type = width === 4 ? "vec4f" : "f32";
-  const plain = activation === "identity" || activation === "tanh";
-  const text = plain ? null : activationWgsl(activation, width);
-  // tanh(100) is NaN on SwiftShader; tanh(±15) is ±1 in f32.
-  const apply = (value: string) => (activation === "tanh" ? `tanh(clamp(${value}, ${type}(-15), ${type}(15)))` : text ? `${text.name}(${value})` : value);
+  const apply = activationText(activation, width);
+  const gate = activationText(extra?.kind === "gate" ? extra.activation : "identity", width);
+  const combine = (value: string, at: string) => (extra === null ? value : extra.kind === "residual" ? `${value} + extra[${at}]` : `${value} * ${gate.of(`extra[${at}]`)}`);
   return {
-    label: `${bias ? "+bias" : ""}${activation === "identity" ? "" : `+${activation}`}${keepsPreActivation ? "+keep" : ""}`,
-    reads: bias ? { bias: `array<${type}>` } : {},
+    label: `${bias ? "+bias" : ""}${activation === "identity" ? "" : `+${activation}`}${extra === null ? "" : extra.kind === "residual" ? "+residual" : `+gate-${extra.activation}`}${keepsPreActivation ? "+keep" : ""}`,
+    reads: { ...(bias && { bias: `array<${type}>` }), ...(extra && { extra: `array<${type}>` }) },
     writes: { y: `array<${type}>`, ...(keepsPreActivation && { preActivation: `array<${type}>` }) },
-    module: Object.values(text?.functions ?? {}).join("\n"),
+    module: Object.values({ ...apply.functions, ...gate.functions }).join("\n"),
     store(at, column, value) {
-      const sum = bias ? `${value} + bias[${column}]` : value;
-      return keepsPreActivation ? `{ let before = ${sum}; preActivation[${at}] = before; y[${at}] = ${apply("before")}; }` : `y[${at}] = ${apply(sum)};`;
+      const sum = bias ? `(${value} + bias[${column}])` : value;
+      return keepsPreActivation ? `{ let before = ${sum}; preActivation[${at}] = before; y[${at}] = ${combine(apply.of("before"), at)}; }` : `y[${at}] = ${combine(apply.of(sum), at)};`;
     },
   };
 }
 
-/** y = activation(x) as a pass of its own; `inPlace` overwrites the sums in y. */
-export function activationPassKernel(activation: MatmulActivation, width: 1 | 4, inPlace: boolean): Kernel {
+function activationText(activation: MatmulActivation, width: 1 | 4): { functions: Readonly<Record<string, string>>; of(value: string): string } {
+  if (activation === "identity") return { functions: {}, of: (value) => value };
+  const { name, functions } = activationWgsl(activation, width);
+  return { functions, of: (value) => `${name}(${value})` };
+}
+
+/** y = activation(x) as a pass of its own, where x is kept for the gradient. */
+export function activationPassKernel(activation: MatmulActivation, width: 1 | 4): Kernel {
   const type = width === 4 ? "vec4f" : "f32";
-  const { module, store } = epilogueWgsl({ bias: false, activation, keepsPreActivation: false }, width);
+  const { module, store } = epilogueWgsl({ ...NO_EPILOGUE, activation }, width);
   return defineKernel({
-    label: `matmul/activation/${activation}/x${width}${inPlace ? "/in-place" : ""}/f32`,
-    ...(!inPlace && { reads: { x: `array<${type}>` } }),
+    label: `matmul/activation/${activation}/x${width}/f32`,
+    reads: { x: `array<${type}>` },
     writes: { y: `array<${type}>` },
     module,
     workgroupSize: [ACTIVATION_WORKGROUP_SIZE],
     linear: true,
-    body: `  ${store("index", "", inPlace ? "y[index]" : "x[index]")}`,
+    body: `  ${store("index", "", "x[index]")}`,
   });
 }

@@ -1,13 +1,12 @@
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { activationFunctions } from "../activation/functions.ts";
-import type { MatmulActivation, MatmulAttributes } from "./op.ts";
+import { optionalInputs, type MatmulActivation, type MatmulAttributes } from "./op.ts";
 
-export function referenceActivation(activation: MatmulActivation, x: number): number {
-  if (activation === "identity") return x;
-  return activation === "tanh" ? Math.tanh(x) : activationFunctions[activation].reference(x);
-}
+const activate = (activation: MatmulActivation, x: number): number => (activation === "identity" ? x : activationFunctions[activation].reference(x));
 
-export function referenceMatmul([a, b, bias]: readonly NdArray[], { transposeA, transposeB, activation }: MatmulAttributes, context: ReferenceContext): NdArray[] {
+export function referenceMatmul([a, b, ...others]: readonly NdArray[], attributes: MatmulAttributes, context: ReferenceContext): NdArray[] {
+  const { transposeA, transposeB, activation, extra } = attributes;
+  const { bias, extra: other } = optionalInputs(others, attributes);
   const [aRows, aColumns] = a!.shape.slice(-2) as [number, number];
   const [bRows, bColumns] = b!.shape.slice(-2) as [number, number];
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -28,7 +27,8 @@ export function referenceMatmul([a, b, bias]: readonly NdArray[], { transposeA, 
         }
         const at = (batch * m + i) * n + j;
         before.data[at] = total;
-        y.data[at] = referenceActivation(activation, total);
+        const result = activate(activation, total);
+        y.data[at] = !extra ? result : extra.kind === "residual" ? result + other!.data[at]! : result * activate(extra.activation, other!.data[at]!);
       }
     }
   }

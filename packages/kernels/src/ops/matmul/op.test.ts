@@ -8,7 +8,7 @@ import { testDevice } from "../../testing/devices.ts";
 import { sum } from "../reduce/op.ts";
 import type { MatmulChoice, MatmulDesign } from "./choose.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
-import { matmul, matmulOp, type MatmulAttributes, type MatmulOptions } from "./op.ts";
+import { matmul, matmulOp, type MatmulAttributes, type MatmulExtra, type MatmulOptions } from "./op.ts";
 
 const device = await testDevice();
 
@@ -55,6 +55,15 @@ describe("matmul", () => {
   it.each(["linear", "relu", "gelu", "gelu_new", "silu", "tanh"] as const)("adds the bias and applies %s", async (activation) => {
     for (const [m, k, n] of [[17, 40, 64], [9, 8, 66], [3, 700, 2]] as const) {
       await checkForward(device, product({ activation }), { ...operands(m, k, n), bias: randomTensor([n], 3) }, 2e-5);
+    }
+  });
+
+  it.each(["residual", "gate"] as const)("ends with a %s where a rewrite asks for it", async (kind) => {
+    const extra: MatmulExtra = kind === "residual" ? { kind } : { kind, activation: "silu" };
+    const attributes: MatmulAttributes = { transposeA: false, transposeB: false, bias: true, activation: "relu", extra };
+    const fn: TracedFunction = ({ a, b, bias, other }) => ({ y: emit(matmulOp, [a!, b!, bias!, other!], attributes)[0]! });
+    for (const [m, k, n] of [[17, 40, 64], [9, 8, 66], [16, 2048, 12], [3, 5, 2]] as const) {
+      await checkForward(device, fn, { ...operands(m, k, n), bias: randomTensor([n], 3), other: randomTensor([m, n], 4) }, 2e-5);
     }
   });
 

@@ -5,7 +5,7 @@ import { asTensor, emit, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sizeOf, type Shape, type TensorType } from "../../program/types.ts";
 import { activationDerivative, activationKind, type ActivationName } from "../activation/op.ts";
 import type { ActivationKind } from "../activation/functions.ts";
-import { mul, sub } from "../elementwise/arithmetic.ts";
+import { mul } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
@@ -13,7 +13,10 @@ import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
 
-export type MatmulActivation = ActivationKind | "tanh" | "identity";
+export type MatmulActivation = ActivationKind | "identity";
+
+/** What happens with an input of the result's shape: it is added to the activated result, or the result is multiplied with an activation of it. */
+export type MatmulExtra = { readonly kind: "residual" } | { readonly kind: "gate"; readonly activation: MatmulActivation };
 
 export interface MatmulAttributes {
   transposeA: boolean;
@@ -21,6 +24,13 @@ export interface MatmulAttributes {
   /** True: input 2 is a bias [N]. */
   bias: boolean;
   activation: MatmulActivation;
+  /** Present: the last input is used so. Only `program/rewrite.ts` makes such products, after gradients were taken. */
+  extra?: MatmulExtra;
+}
+
+/** The inputs after a and b by what they are. */
+export function optionalInputs<T>(inputs: readonly T[], { bias, extra }: Pick<MatmulAttributes, "bias" | "extra">): { bias: T | undefined; extra: T | undefined } {
+  return { bias: bias ? inputs[0] : undefined, extra: extra && inputs[bias ? 1 : 0] };
 }
 
 /** A product as kernels see it: `batches` matrices [m, k] · [k, n], where an operand with one matrix serves all of them. */
@@ -50,7 +60,9 @@ export function matmulShape(a: Shape, b: Shape, { transposeA, transposeB }: Pick
 
 export const matmulOp: Op<MatmulAttributes> = {
   name: "matmul",
-  infer([a, b, bias], { transposeA, transposeB, activation }) {
+  infer([a, b, ...others], attributes) {
+    const { transposeA, transposeB, activation } = attributes;
+    const { bias } = optionalInputs(others, attributes);
     const shape = resultShape(a!, b!, transposeA, transposeB);
     if (bias && (bias.dtype !== "f32" || bias.shape.length !== 1 || bias.shape[0] !== shape.at(-1))) {
       throw new HeddleError("SHAPE_MISMATCH", `[matmul] the bias must be f32 [${shape.at(-1)}], one number a column of the result; got ${bias.dtype} ${formatShape(bias.shape)}`);
@@ -58,10 +70,10 @@ export const matmulOp: Op<MatmulAttributes> = {
     const y: TensorType = { dtype: "f32", shape };
     return activation === "identity" ? [y] : [y, y];
   },
-  vjp({ inputs: [a, b], outputs: [y, preActivation], gradients: [gradient, gradientBefore], attributes }) {
+  vjp({ inputs: [a, b], outputs: [, preActivation], gradients: [gradient, gradientBefore], attributes }) {
     if (gradientBefore) throw new HeddleError("NOT_DIFFERENTIABLE", "[matmul] the pre-activation is for the gradient alone; multiply without an activation where a loss needs it");
     const { transposeA, transposeB, activation, bias } = attributes;
-    const g = activation === "identity" ? gradient! : mul(gradient!, activation === "tanh" ? sub(1, mul(y!, y!)) : activationDerivative(activation, preActivation!));
+    const g = activation === "identity" ? gradient! : mul(gradient!, activationDerivative(activation, preActivation!));
     const gradients = [gradientOfA(g, b!, a!.shape, transposeA, transposeB), gradientOfB(g, a!, b!.shape, transposeA, transposeB)];
     return bias ? [...gradients, sum(reshape(g, [-1, g.shape.at(-1)!]), { axes: [0] })] : gradients;
   },

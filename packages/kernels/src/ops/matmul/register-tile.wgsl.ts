@@ -1,16 +1,9 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import { activateWgsl } from "../activation/functions.ts";
+import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 
-/** Facts of a problem that change a kernel's text; sizes come through its uniform. */
-export interface MatmulVariant {
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  /** Elements a load or store moves: 4 where the extent along which an operand lies is a multiple of 4. */
-  readonly widthA: 1 | 4;
-  readonly widthB: 1 | 4;
-  readonly widthY: 1 | 4;
-  /** True: k is no multiple of 4. */
-  readonly raggedK: boolean;
-}
+/** How four elements of B are loaded: `rows`: B [K, N] with N a multiple of 4; `columns`: B stored [N, K] with K a multiple of 4; `any`: one by one, by strides. */
+export type LayoutOfB = "rows" | "columns" | "any";
 
 export interface RegisterTile {
   /** Rows that a lane keeps. */
@@ -26,179 +19,134 @@ export interface RegisterTile {
   readonly share: "quad" | "none";
 }
 
-export const MATMUL_PARAMS = {
-  m: "u32",
-  n: "u32",
-  k: "u32",
-  /** The part of k that one workgroup sums; k itself unless the sum is split. */
-  chunk: "u32",
-  tilesM: "u32",
-  tilesN: "u32",
-  batches: "u32",
-  /** batches times the splits of k. */
-  parts: "u32",
-  /** Elements from one matrix to the next; 0 where one serves all. */
-  strideA: "u32",
-  strideB: "u32",
-} as const;
-
-/** Statements that tell a workgroup its tile: `tileM`, `tileN`, `part` (which split of which batch), `kBegin`, `kEnd`, and where A and B begin. */
-export const TILE_OF_WORKGROUP = `
-  let id = workgroup.y * numWorkgroups.x + workgroup.x;
-  let tileN = id % p.tilesN;
-  let tileM = (id / p.tilesN) % p.tilesM;
-  let part = id / (p.tilesN * p.tilesM);
-  let split = part / p.batches;
-  let startA = (part % p.batches) * p.strideA;
-  let startB = (part % p.batches) * p.strideB;
-  let kBegin = split * p.chunk;
-  let kEnd = min(kBegin + p.chunk, p.k);
-  if (part >= p.parts) { return; }`;
-
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-const type = (width: 1 | 4) => (width === 4 ? "vec4f" : "f32");
 const component = (i: number) => "xyzw"[i]!;
 
+/** What register tiles read beside the sizes. Flags rather than texts: a CPU driver compiles this kernel for seconds. */
+const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", strideBias: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
+
+/** What `extra` tells the kernel to do with the buffer of that name. */
+export const EXTRA = { none: 0, residual: 1, gate: 2 } as const;
+
 /**
- * y = a · b + bias with one tile of y in each lane's registers and no workgroup memory. Any readable buffer may be bound as
- * the bias where `biased` is 0: a text less to compile. A CPU driver compiles this for a second, so activations, which
- * would come unrolled for every row, are a pass of their own.
+ * y = a · b + bias with one tile of y in each lane's registers and no workgroup memory. A, whichever way it lies, is read by
+ * strides, one element at a time: on CPU drivers every element is a load of its own, vec4 or not. Bias and `extra` are
+ * bound always (any readable buffer will do) and read where the flags say so. Activation, residual and gate come after the
+ * sums are stored, in a loop that reads them back: unrolled over the tile they would double the kernel.
  */
-export function registerTileKernel(variant: MatmulVariant, tile: RegisterTile): Kernel {
+export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kernel {
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
   const quad = share === "quad";
-
-  // Four steps of k; `last` makes those past kEnd add nothing.
-  const step = (last: boolean) => {
-    const a = loadsOfA(variant, tile, last);
-    const b = loadsOfB(variant, quads, last);
-    const lines = [...a.lines, ...b.lines];
-    for (const u of range(4)) {
-      lines.push(...b.at(u));
-      for (const i of range(rows)) {
-        lines.push(`{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`);
-      }
-    }
-    return lines.map((line) => `    ${line}`).join("\n");
-  };
-
-  // Rows and columns past an edge repeat the last ones inside, in loads and in stores: no branch, and within one lane no race.
-  const rowOf = (i: number) => (variant.transposeA && variant.widthA === 4 ? `(min(row / 4u + ${i >> 2}u, p.m / 4u - 1u) * 4u + ${i & 3}u)` : `min(row + ${i}u, p.m - 1u)`);
-  const stores = range(rows).flatMap((i) => [
-    `let y${i} = (part * p.m + ${rowOf(i)}) * p.n;`,
-    ...range(quads).flatMap((j) =>
-      variant.widthY === 4
-        ? [`y[y${i} / 4u + min(column / 4u + ${j}u, p.n / 4u - 1u)] = c${i}_${j};`]
-        : range(4).map((c) => `y[y${i} + min(column + ${4 * j + c}u, p.n - 1u)] = c${i}_${j}.${component(c)};`),
-    ),
+  const width = layout === "rows" ? 4 : 1;
+  const type = width === 4 ? "vec4f" : "f32";
+  // Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end.
+  const ragged = layout !== "columns";
+  const a = loadsOfA(tile, ragged);
+  const b = loadsOfB(layout, quads);
+  const steps = range(4).flatMap((u) => [
+    ...b.at(u),
+    ...range(rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
   ]);
-  const biasOf = (j: number) => {
-    const bias = variant.widthY === 4 ? `bias[min(column / 4u + ${j}u, p.n / 4u - 1u)]` : `vec4f(${range(4).map((c) => `bias[min(column + ${4 * j + c}u, p.n - 1u)]`).join(", ")})`;
-    return `select(vec4f(0), ${bias}, p.biased != 0u)`;
-  };
+  // Rows and columns past an edge repeat the last ones inside, in loads and in stores: no branch, and within one lane no race.
+  const columnOf = (c: number) => `min(column + ${c}u, p.n - 1u)`;
+  const quadOf = (j: number) => `min(column / 4u + ${j}u, p.n / 4u - 1u)`;
+  const biasOf = (j: number) => (width === 4 ? `bias[biasStart / 4u + ${quadOf(j)}]` : `vec4f(${range(4).map((c) => `bias[biasStart + ${columnOf(4 * j + c)}]`).join(", ")})`);
+  const stores = range(rows).flatMap((i) => [
+    `let y${i} = (part * p.m + min(row + ${i}u, p.m - 1u)) * p.n;`,
+    ...range(quads).flatMap((j) => (width === 4 ? [`y[y${i} / 4u + ${quadOf(j)}] = c${i}_${j};`] : range(4).map((c) => `y[y${i} + ${columnOf(4 * j + c)}] = c${i}_${j}.${component(c)};`))),
+  ]);
+  const activate = activateWgsl(width);
 
   return defineKernel({
-    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${variantLabel(variant)}/f32`,
+    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}/f32`,
     enable: quad ? ["subgroups"] : [],
-    reads: { a: `array<${type(variant.widthA)}>`, b: `array<${type(variant.widthB)}>`, bias: `array<${type(variant.widthY)}>` },
-    writes: { y: `array<${type(variant.widthY)}>` },
-    params: { ...MATMUL_PARAMS, biased: "u32" },
+    reads: { a: "array<f32>", b: `array<${layout === "any" ? "f32" : "vec4f"}>`, bias: `array<${type}>`, extra: `array<${type}>` },
+    writes: { y: `array<${type}>` },
+    params: PARAMS,
+    module: activate.module,
     workgroupSize: [lanesX, lanesY],
     ...(quad && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
     body: `${TILE_OF_WORKGROUP}
   let row = ${lanesY === 1 ? `tileM * ${rows}u` : `(tileM * ${lanesY}u + local.y) * ${rows}u`};
   let column = (tileN * ${lanesX}u + local.x) * ${columns}u;
-${setupOfA(variant, tile)}
-${setupOfB(variant, quads)}
-  ${range(quads).map((j) => `let start${j} = ${biasOf(j)};`).join("\n  ")}
+  let biasStart = (part % p.batches) * p.strideBias;
+  let last = max(kEnd, 1u) - 1u;
+${indent([...a.setup, ...b.setup], 2)}
+  ${range(quads).map((j) => `var start${j} = vec4f(0);`).join(" ")}
+  if (p.biased != 0u) { ${range(quads).map((j) => `start${j} = ${biasOf(j)};`).join(" ")} }
   ${range(rows).map((i) => range(quads).map((j) => `var c${i}_${j} = start${j};`).join(" ")).join("\n  ")}
-  ${variant.raggedK ? "let kWhole = kBegin + (kEnd - kBegin) / 4u * 4u;" : "let kWhole = kEnd;"}
-  for (var k = kBegin; k < kWhole; k += 4u) {
-${step(false)}
+  for (var k = kBegin; k < kEnd; k += 4u) {
+${indent([...a.lines, ...b.lines, ...steps], 4)}
   }
-${variant.raggedK ? `  if (kWhole < kEnd) {\n    let k = kWhole;\n${step(true)}\n  }` : ""}
   if (column >= p.n) { return; }
-  ${stores.join("\n  ")}`,
+  ${stores.join("\n  ")}
+  if (p.activation == 0u && p.extra == ${EXTRA.none}u) { return; }
+  for (var r = row; r < min(row + ${rows}u, p.m); r++) {
+    for (var x = column; x < min(column + ${columns}u, p.n); x += ${width}u) {
+      let at = ((part * p.m + r) * p.n + x) / ${width}u;
+      var value = ${activate.name}(y[at], p.activation);
+      if (p.extra == ${EXTRA.residual}u) { value += extra[at]; }
+      if (p.extra == ${EXTRA.gate}u) { value *= ${activate.name}(extra[at], p.gate); }
+      y[at] = value;
+    }
+  }`,
   });
 }
 
-export function variantLabel({ transposeA, transposeB, widthA, widthB, widthY, raggedK }: MatmulVariant): string {
-  return `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}-${widthA}${widthB}${widthY}${raggedK ? "-ragged" : ""}`;
-}
-
-/** Offsets of A's rows (or vec4s of rows) that do not change with k. */
-function setupOfA({ transposeA, widthA }: MatmulVariant, { rows, share }: RegisterTile): string {
-  const lines = share === "quad" ? ["let own = lane % 4u;"] : [];
-  if (!transposeA) {
-    for (const i of range(rows)) lines.push(`let a${i}Start = startA + min(row + ${i}u, p.m - 1u) * p.k;`);
-  } else if (widthA === 4) {
-    for (const q of range(rows / 4)) lines.push(`let a${q}Start = startA / 4u + min(row / 4u + ${q}u, p.m / 4u - 1u);`);
-  } else {
-    for (const i of range(rows)) lines.push(`let a${i}Start = startA + min(row + ${i}u, p.m - 1u);`);
-  }
-  return lines.map((line) => `  ${line}`).join("\n");
-}
-
-function setupOfB({ transposeB, widthB, widthY }: MatmulVariant, quads: number): string {
-  const lines: string[] = [];
-  if (transposeB) {
-    const columnOf = (c: number) => (widthY === 4 ? `(min(column / 4u + ${c >> 2}u, p.n / 4u - 1u) * 4u + ${c & 3}u)` : `min(column + ${c}u, p.n - 1u)`);
-    for (const c of range(4 * quads)) lines.push(`let b${c}Start = startB + ${columnOf(c)} * p.k;`);
-  } else if (widthB === 4) {
-    for (const j of range(quads)) lines.push(`let b${j}Start = startB / 4u + min(column / 4u + ${j}u, p.n / 4u - 1u);`);
-  } else {
-    for (const c of range(4 * quads)) lines.push(`let b${c}Start = startB + min(column + ${c}u, p.n - 1u);`);
-  }
-  return lines.map((line) => `  ${line}`).join("\n");
-}
+const indent = (lines: readonly string[], spaces: number) => lines.map((line) => `${" ".repeat(spaces)}${line}`).join("\n");
 
 interface Loads {
-  readonly lines: string[];
+  /** Statements before the loop over k. */
+  readonly setup: readonly string[];
+  /** Statements at the start of each four steps. */
+  readonly lines: readonly string[];
 }
 
-/** Loads of A for four steps of k, and the expression of row i at step u. */
-function loadsOfA({ transposeA, widthA }: MatmulVariant, { rows, share }: RegisterTile, last: boolean): Loads & { at(i: number, u: number): string } {
-  const lines: string[] = [];
-  const steps = share === "quad" ? ["own"] : ["0u", "1u", "2u", "3u"];
-  // Past the end: any element inside, times zero.
-  const masked = (element: string, at: string, zero: string) => (last ? `select(${zero}, ${element}, ${at} < kEnd)` : element);
-  const along = (offset: string) => (last ? `min(k + ${offset}, p.k - 1u)` : `(k + ${offset})`);
-  if (!transposeA && share === "none" && widthA === 4) {
-    for (const i of range(rows)) lines.push(`let a${i} = a[(a${i}Start + k) / 4u];`);
-    return { lines, at: (i, u) => `a${i}.${component(u)}` };
-  }
-  const wide = transposeA && widthA === 4;
-  steps.forEach((offset, s) => {
-    for (const i of range(wide ? rows / 4 : rows)) {
-      const index = transposeA ? `a${i}Start + ${along(offset)} * ${wide ? "(p.m / 4u)" : "p.m"}` : `a${i}Start + ${along(offset)}`;
-      lines.push(`let a${i}_${s} = ${masked(`a[${index}]`, `k + ${offset}`, wide ? "vec4f(0)" : "0.0")};`);
-    }
-  });
+/** `at(i, u)`: the expression of row i at step u. */
+function loadsOfA({ rows, share }: RegisterTile, ragged: boolean): Loads & { at(i: number, u: number): string } {
+  const quad = share === "quad";
+  const steps = quad ? ["lane % 4u"] : ["0u", "1u", "2u", "3u"];
+  const lines = steps.flatMap((offset, s) => [
+    `let k${s} = k + ${offset};`,
+    `let step${s} = ${ragged ? `min(k${s}, last)` : `k${s}`} * p.stepA;`,
+    ...range(rows).map((i) => {
+      const element = `a[a${i}Start + step${s}]`;
+      return `let a${i}_${s} = ${ragged ? `select(0.0, ${element}, k${s} < kEnd)` : element};`;
+    }),
+  ]);
   return {
+    setup: range(rows).map((i) => `let a${i}Start = startA + min(row + ${i}u, p.m - 1u) * p.rowA;`),
     lines,
-    at(i, u) {
-      const name = (s: number) => (wide ? `a${i >> 2}_${s}.${component(i & 3)}` : `a${i}_${s}`);
-      return share === "quad" ? `quadBroadcast(${name(0)}, ${u}u)` : name(u);
-    },
+    at: (i, u) => (quad ? `quadBroadcast(a${i}_0, ${u}u)` : `a${i}_${u}`),
   };
 }
 
-/** Loads of B for four steps of k; `at(u)` declares the vec4s b{u}_{j} of step u. */
-function loadsOfB({ transposeB, widthB }: MatmulVariant, quads: number, last: boolean): Loads & { at(u: number): string[] } {
-  const lines: string[] = [];
-  const along = (u: number) => (last ? `min(k + ${u}u, p.k - 1u)` : `(k + ${u}u)`);
-  if (transposeB && widthB === 4) {
-    for (const c of range(4 * quads)) lines.push(`let t${c} = b[(b${c}Start + k) / 4u];`);
-    return { lines, at: (u) => range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => `t${4 * j + c}.${component(u)}`).join(", ")});`) };
+/** `at(u)`: statements that declare the vec4s b{u}_{j} of step u. */
+function loadsOfB(layout: LayoutOfB, quads: number): Loads & { at(u: number): string[] } {
+  const columns = range(4 * quads);
+  if (layout === "columns") {
+    return {
+      setup: columns.map((c) => `let b${c}Start = (startB + min(column + ${c}u, p.n - 1u) * p.k) / 4u;`),
+      lines: columns.map((c) => `let t${c} = b[b${c}Start + k / 4u];`),
+      at: (u) => range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => `t${4 * j + c}.${component(u)}`).join(", ")});`),
+    };
+  }
+  const masked = (u: number, value: string) => `select(vec4f(0), ${value}, k + ${u}u < kEnd)`;
+  if (layout === "rows") {
+    return {
+      setup: range(quads).map((j) => `let b${j}Start = startB / 4u + min(column / 4u + ${j}u, p.n / 4u - 1u);`),
+      lines: [],
+      at: (u) => [`let row${u} = min(k + ${u}u, last) * (p.n / 4u);`, ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `b[b${j}Start + row${u}]`)};`)],
+    };
   }
   return {
-    lines,
-    at(u) {
-      const element = (c: number) => (transposeB ? `b[b${c}Start + ${along(u)}]` : `b[b${c}Start + ${along(u)} * p.n]`);
-      if (!transposeB && widthB === 4) return range(quads).map((j) => `let b${u}_${j} = b[b${j}Start + ${along(u)} * (p.n / 4u)];`);
-      return range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => element(4 * j + c)).join(", ")});`);
-    },
+    setup: columns.map((c) => `let b${c}Start = startB + min(column + ${c}u, p.n - 1u) * p.columnB;`),
+    lines: [],
+    at: (u) => [
+      `let row${u} = min(k + ${u}u, last) * p.stepB;`,
+      ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `vec4f(${range(4).map((c) => `b[b${4 * j + c}Start + row${u}]`).join(", ")})`)};`),
+    ],
   };
 }

@@ -1,6 +1,16 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { epilogueWgsl, type Epilogue } from "./epilogue.wgsl.ts";
-import { MATMUL_PARAMS, TILE_OF_WORKGROUP, variantLabel, type MatmulVariant } from "./register-tile.wgsl.ts";
+import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+
+/** Facts of a problem that change the kernel's text; sizes come through its uniform. */
+export interface WorkgroupVariant {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Elements a load or store moves: 4 where the extent along which an operand lies is a multiple of 4. */
+  readonly widthA: 1 | 4;
+  readonly widthB: 1 | 4;
+  readonly widthY: 1 | 4;
+}
 
 export interface WorkgroupTile {
   /** Rows and columns of y that a lane keeps, multiples of 4. */
@@ -19,8 +29,10 @@ export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth }: Work
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const type = (width: 1 | 4) => (width === 4 ? "vec4f" : "f32");
 
+const layoutLabel = ({ transposeA, transposeB, widthA, widthB, widthY }: WorkgroupVariant) => `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}-${widthA}${widthB}${widthY}`;
+
 /** y = a · b through workgroup memory, for real GPUs: a stage of A and B is loaded together, zeros past the edges, then each lane multiplies its tile. */
-export function workgroupTileKernel(variant: MatmulVariant, tile: WorkgroupTile, end: Epilogue): Kernel {
+export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTile, end: Epilogue): Kernel {
   const { rows, columns, lanes, depth } = tile;
   const [lanesX, lanesY] = lanes;
   const [quadsM, quadsN] = [rows / 4, columns / 4];
@@ -72,7 +84,7 @@ export function workgroupTileKernel(variant: MatmulVariant, tile: WorkgroupTile,
   });
 
   return defineKernel({
-    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}/${variantLabel(variant)}${epilogue.label}/f32`,
+    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}/${layoutLabel(variant)}${epilogue.label}/f32`,
     reads: { a: `array<${type(variant.widthA)}>`, b: `array<${type(variant.widthB)}>`, ...epilogue.reads },
     writes: epilogue.writes,
     params: MATMUL_PARAMS,
