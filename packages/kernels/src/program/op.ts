@@ -3,7 +3,7 @@ import type { OnnxContext } from "../onnx/context.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import type { NdArray, ReferenceContext } from "../reference/ndarray.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Node, Tensor } from "./tensor.ts";
 import type { TensorType } from "./types.ts";
 
 /** Everything an op does not take as a tensor. Plain JSON, so that equal nodes can be found by text. */
@@ -53,6 +53,26 @@ export interface Elementwise<A> {
   reference(operands: readonly number[], attributes: A, index: number): number;
 }
 
+export interface AbsorbContext<A> {
+  readonly attributes: A;
+  /** Of the op's output 0, which `consumer` alone reads. */
+  readonly type: TensorType;
+  /** An element-wise node. */
+  readonly consumer: Node;
+  /** What else the consumer reads. */
+  readonly others: readonly Tensor[];
+  /** Whether nothing but one node reads any output of this tensor's node. */
+  readOnce(tensor: Tensor): boolean;
+}
+
+export interface Absorbed<A> {
+  readonly attributes: A;
+  /** Appended to the op's inputs. */
+  readonly inputs: readonly Tensor[];
+  /** Further nodes that the joined one does, and nobody else needs. */
+  readonly gone: readonly Node[];
+}
+
 /**
  * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, how it
  * reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of its first
@@ -69,6 +89,8 @@ export interface Op<A extends Attributes = Attributes> {
   /** True: the output is input 0's memory under another shape. */
   readonly view?: boolean;
   lower?(context: LowerContext<A>): void;
+  /** Takes over the element-wise node that alone reads output 0, where a kernel of this op can do both; else null. See rewrite.ts. */
+  absorb?(context: AbsorbContext<A>): Absorbed<A> | null;
   /** Writes the op as nodes of an ONNX graph; gives the values of its outputs. */
   onnx?(context: OnnxContext<A>): readonly Value[];
   /** True: operands broadcast by NumPy's rules, in ONNX as well. */

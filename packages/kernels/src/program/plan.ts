@@ -5,6 +5,7 @@ import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
+import { rewrite } from "./rewrite.ts";
 import { statesOf, type Program } from "./program.ts";
 import type { Node, Tensor } from "./tensor.ts";
 import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type TensorType } from "./types.ts";
@@ -53,7 +54,7 @@ const align = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
 
 /** Lowers a program: fuses, asks each op for its dispatches, and gives every tensor a place whose reuse never overlaps two lives. */
 export function plan(program: Program, adapter: AdapterProfile): Plan {
-  return new Planner(program, adapter).plan();
+  return new Planner(rewrite(program), adapter).plan();
 }
 
 class Planner {

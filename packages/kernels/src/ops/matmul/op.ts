@@ -9,6 +9,7 @@ import { mul } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
+import { absorbIntoMatmul } from "./absorb.ts";
 import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
@@ -80,6 +81,7 @@ export const matmulOp: Op<MatmulAttributes> = {
   reference: referenceMatmul,
   optionalOutputs: 1,
   lower: lowerMatmul,
+  absorb: absorbIntoMatmul,
   onnx: onnxMatmul,
 };
 
