@@ -4,6 +4,7 @@ export type ErrorCode =
   | "SHAPE_MISMATCH"
   | "DTYPE_MISMATCH"
   | "INVALID_ARGUMENT"
+  | "VALUE_OUT_OF_RANGE"
   | "NOT_DIFFERENTIABLE"
   // programs
   | "TRACE_ERROR"

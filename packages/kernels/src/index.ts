@@ -18,7 +18,8 @@ export { gradients } from "./program/autodiff.ts";
 export { Tensor } from "./program/tensor.ts";
 export type { Program } from "./program/program.ts";
 export { geometricBuckets, roundUpToBucket } from "./program/buckets.ts";
-export { formatShape, sizeOf, type DType, type HostTensor, type Shape, type TensorType } from "./program/types.ts";
+export { fromFloat16, toFloat16 } from "./program/float16.ts";
+export { bytesPerElement, formatShape, sizeOf, type DType, type HostTensor, type Shape, type TensorType } from "./program/types.ts";
 
 // Files for other runtimes
 export { exportToOnnx, type OnnxExport, type OnnxInput } from "./onnx/export.ts";

@@ -4,7 +4,7 @@
 /**
  * @typedef {import("onnxruntime-common").InferenceSession} Session
  * @typedef {import("onnxruntime-common").Tensor} OrtTensor
- * @typedef {{ type: import("../program/types.ts").DType, dims: readonly number[], data: Float32Array | Int32Array | Uint32Array }} TensorData
+ * @typedef {{ type: import("../program/types.ts").DType, dims: readonly number[], data: Float32Array | Int32Array | Uint32Array | Uint16Array }} TensorData
  * @typedef {{ current: OrtTensor, spare: OrtTensor | null }} StateMemory `spare` takes the new value where it must not go over the old one.
  * @typedef {{
  *   session: number,
@@ -24,14 +24,24 @@
 export const COPY_STOPPER = "heddle.copyStopper";
 const REFUSAL = "Non tensor type is temporarily not supported";
 
-const ORT_TYPES = /** @type {const} */ ({ f32: "float32", i32: "int32", u32: "uint32" });
-const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
+const ORT_TYPES = /** @type {const} */ ({ f32: "float32", i32: "int32", u32: "uint32", f16: "float16" });
+const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, f16: Uint16Array };
 
 /**
  * @param {TensorData["type"]} type
  * @param {readonly number[]} dims
  */
 const zeros = (type, dims) => new ARRAYS[type](dims.reduce((product, extent) => product * extent, 1));
+
+/**
+ * A tensor's elements, f16 as bits: where JavaScript has a Float16Array, onnxruntime makes one of them.
+ *
+ * @param {OrtTensor} tensor
+ */
+function arrayOf({ type, data }) {
+  const array = /** @type {TensorData["data"]} */ (data);
+  return type === "float16" ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array;
+}
 
 export class Engine {
   /** @type {Map<number, Session>} */
@@ -81,12 +91,12 @@ export class Engine {
    * @param {TensorData["data"]} data
    */
   writeState(id, data) {
-    /** @type {TensorData["data"]} */ (this.#state(id).current.data).set(/** @type {never} */ (data));
+    arrayOf(this.#state(id).current).set(/** @type {never} */ (data));
   }
 
   /** @param {readonly number[]} ids */
   readStates(ids) {
-    return ids.map((id) => /** @type {TensorData["data"]} */ (this.#state(id).current.data).slice());
+    return ids.map((id) => arrayOf(this.#state(id).current).slice());
   }
 
   /** @param {number} id */
@@ -114,7 +124,7 @@ export class Engine {
       if (!replaces) this.#state(state).current = /** @type {OrtTensor} */ (results[name]);
       else if (!overwrites) this.#swap(this.#state(state));
     }
-    return Object.fromEntries(Object.keys(outputs).map((name) => [name, /** @type {TensorData["data"]} */ (/** @type {OrtTensor} */ (results[name]).data).slice()]));
+    return Object.fromEntries(Object.keys(outputs).map((name) => [name, arrayOf(/** @type {OrtTensor} */ (results[name])).slice()]));
   }
 
   /**

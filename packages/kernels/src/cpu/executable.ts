@@ -3,11 +3,11 @@ import type { Executable, MemoryPlan, RunOptions } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import { checkInputs } from "../program/check-inputs.ts";
 import { statesOf, type Program } from "../program/program.ts";
-import { BYTES_PER_ELEMENT, dtypeOf, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { dataBytes, dtypeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import type { CpuDevice } from "./device.ts";
 import type { CpuState } from "./state.ts";
 
-const bytesOf = (types: Iterable<TensorType>) => [...types].reduce((sum, { shape }) => sum + sizeOf(shape) * BYTES_PER_ELEMENT, 0);
+const bytesOf = (types: Iterable<TensorType>) => [...types].reduce((sum, type) => sum + dataBytes(type), 0);
 
 /** A program on onnxruntime: one message with the inputs, one with the outputs. */
 export class CpuExecutable implements Executable {

@@ -1,5 +1,5 @@
 import type { State } from "../device/device.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { arrayOf, dataBytes, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import { checkStateData } from "../reference/device.ts";
 import type { CpuDevice } from "./device.ts";
 
@@ -25,7 +25,7 @@ export class CpuState implements State {
   }
 
   get byteLength(): number {
-    return sizeOf(this.type.shape) * BYTES_PER_ELEMENT;
+    return dataBytes(this.type);
   }
 
   write(data: HostTensor["data"]): void {
@@ -38,7 +38,7 @@ export class CpuState implements State {
   /** Its content while no program replaces it; null once it lives with the engine. */
   get constant(): HostTensor["data"] | null {
     if (this.engineId !== null) return null;
-    this.content ??= zeros(this.type);
+    this.content ??= arrayOf(this.type.dtype, sizeOf(this.type.shape));
     return this.content;
   }
 
@@ -59,8 +59,4 @@ export class CpuState implements State {
     this.device.account(-this.byteLength);
     if (this.engineId !== null) this.device.queue(this.device.engine.call("releaseState", this.engineId));
   }
-}
-
-function zeros({ dtype, shape }: TensorType): HostTensor["data"] {
-  return new { f32: Float32Array, i32: Int32Array, u32: Uint32Array }[dtype](sizeOf(shape));
 }

@@ -27,7 +27,7 @@ function integers(shape: Shape, limit: number, seed: number): HostTensor {
   return { shape, data: Int32Array.from(randomTensor(shape, seed).data, (value) => Math.floor(((value + 1) / 2) * limit)) };
 }
 
-const ORT_TYPES = { f32: "float32", i32: "int32", u32: "uint32" } as const;
+const ORT_TYPES = { f32: "float32", i32: "int32", u32: "uint32", f16: "float16" } as const;
 
 /** What onnxruntime makes of an exported file. */
 async function runFile(file: Uint8Array, { inputs }: OnnxExport, values: Record<string, HostTensor>) {

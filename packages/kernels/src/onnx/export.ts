@@ -1,7 +1,7 @@
 import type { Device, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import { trace, type TracedFunction } from "../program/trace.ts";
-import { sizeOf, type DType, type HostTensor, type TensorType } from "../program/types.ts";
+import { dataBytes, type DType, type HostTensor, type TensorType } from "../program/types.ts";
 import type { ElementType } from "./element-types.ts";
 import { lowerToOnnx } from "./lower.ts";
 import { encodeModel } from "./proto.ts";
@@ -97,7 +97,7 @@ function chooseExtents(name: string, inputs: OnnxExport["inputs"], limits: Reado
 }
 
 async function readConstants(device: Device, name: string, states: readonly State[]): Promise<Map<State, HostTensor["data"]>> {
-  const bytes = states.reduce((sum, { type }) => sum + 4 * sizeOf(type.shape), 0);
+  const bytes = states.reduce((sum, { type }) => sum + dataBytes(type), 0);
   if (bytes > MAX_WEIGHT_BYTES) throw new HeddleError("LIMIT_EXCEEDED", `[${name}] has ${(bytes / 2 ** 30).toFixed(1)} GiB of weights; one ONNX file holds 2 GiB`);
   const contents = await device.readStates(states);
   return new Map(states.map((state, i) => [state, contents[i]!]));

@@ -1,5 +1,5 @@
 import type { Kernel } from "./kernel.ts";
-import { BYTES_PER_ELEMENT, type TensorType } from "./types.ts";
+import { bytesPerElement, type TensorType } from "./types.ts";
 
 /** Memory that a dispatch binds: the bytes of `type` in one storage, known to the planner by its number. Views share a storage. */
 export interface BufferRef {
@@ -14,7 +14,7 @@ export interface BufferRef {
  * the part begins on the adapter's `minStorageBufferOffsetAlignment` and ends inside.
  */
 export function partOf(ref: BufferRef, firstElement: number, type: TensorType): BufferRef {
-  return { storage: ref.storage, type, offsetBytes: (ref.offsetBytes ?? 0) + firstElement * BYTES_PER_ELEMENT };
+  return { storage: ref.storage, type, offsetBytes: (ref.offsetBytes ?? 0) + firstElement * bytesPerElement(type.dtype) };
 }
 
 /** One dispatch as an op asks for it. */

@@ -93,6 +93,8 @@ export interface Op<A extends Attributes = Attributes> {
   absorb?(context: AbsorbContext<A>): Absorbed<A> | null;
   /** Writes the op as nodes of an ONNX graph; gives the values of its outputs. */
   onnx?(context: OnnxContext<A>): readonly Value[];
+  /** True: takes f16 operands. All others refuse them: f16 is for storage, and most kernels read whole words. */
+  readonly readsHalf?: boolean;
   /** True: operands broadcast by NumPy's rules, in ONNX as well. */
   readonly broadcasts?: boolean;
   /** The number of trailing outputs kept for the gradient's sake: one that nothing reads gets no memory, and `lower` does not see it. */

@@ -8,7 +8,7 @@ import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import { rewrite } from "./rewrite.ts";
 import { statesOf, type Program } from "./program.ts";
 import type { Node, Tensor } from "./tensor.ts";
-import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type TensorType } from "./types.ts";
+import { dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
 
 /** Where a storage's bytes are. */
@@ -125,7 +125,7 @@ class Planner {
       const node = step.nodes.at(-1)!;
       const output = this.newOutput(node, 0, index);
       const { kernel, params, count } = fusedKernel(step);
-      const bytes = [...step.inputs.map((input) => input.type), output.type].reduce((total, type) => total + sizeOf(type.shape) * BYTES_PER_ELEMENT, 0);
+      const bytes = [...step.inputs.map((input) => input.type), output.type].reduce((total, type) => total + dataBytes(type), 0);
       this.dispatch({
         kernel,
         buffers: [...step.inputs.map((input) => this.use(input, index)), output],

@@ -60,6 +60,8 @@ export function emit<A extends Attributes>(op: Op<A>, inputs: readonly TensorLik
   const tensors = inputs.map((input) => asTensor(input));
   const foreign = tensors.find((tensor) => trace.nodes[tensor.node.id] !== tensor.node);
   if (foreign) throw new HeddleError("TRACE_ERROR", `[${op.name}] got a tensor of shape ${formatShape(foreign.shape)} from another trace; pass it in as an input or keep it in a state`);
+  const half = op.readsHalf ? undefined : tensors.find(({ dtype }) => dtype === "f16");
+  if (half) throw new HeddleError("DTYPE_MISMATCH", `[${op.name}] does not take f16, which is for storage: convert ${formatShape(half.shape)} with cast(x, "f32")`);
   const node = trace.add(op as unknown as Op, tensors, attributes);
   return node.outputs.map((_, i) => new Tensor(node, i));
 }

@@ -1,7 +1,13 @@
 import { HeddleError } from "../errors.ts";
 
-/** Element types that a program computes with. Booleans are f32 of 0 and 1. */
-export type DType = "f32" | "i32" | "u32";
+/**
+ * Element types. Booleans are f32 of 0 and 1. f16 is for storage alone: states and inputs may be f16, ops that say so read
+ * them as f32, and `cast` converts; nothing computes in it.
+ */
+export type DType = "f32" | "i32" | "u32" | "f16";
+
+/** Dtypes that kernels compute with. */
+export type ComputedDType = Exclude<DType, "f16">;
 
 export type Shape = readonly number[];
 
@@ -13,10 +19,9 @@ export interface TensorType {
 /** Host data of one tensor; a shape of `[]` is a scalar. */
 export interface HostTensor {
   readonly shape: Shape;
-  readonly data: Float32Array | Int32Array | Uint32Array;
+  /** f16 as the bits of each element, in a Uint16Array: see `toFloat16`. */
+  readonly data: Float32Array | Int32Array | Uint32Array | Uint16Array;
 }
-
-export const BYTES_PER_ELEMENT = 4;
 
 export function sizeOf(shape: Shape): number {
   let size = 1;
@@ -24,9 +29,23 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+export function bytesPerElement(dtype: DType): number {
+  return dtype === "f16" ? 2 : 4;
+}
+
+/** Bytes of a tensor's elements. */
+export function dataBytes({ dtype, shape }: TensorType): number {
+  return sizeOf(shape) * bytesPerElement(dtype);
+}
+
 /** Bytes that a tensor's buffer has: whole vec4s, and never none, as an empty buffer does not bind. */
-export function storageBytes({ shape }: TensorType): number {
-  return Math.max(16, Math.ceil((sizeOf(shape) * BYTES_PER_ELEMENT) / 16) * 16);
+export function storageBytes(type: TensorType): number {
+  return Math.max(16, Math.ceil(dataBytes(type) / 16) * 16);
+}
+
+/** Bytes of a copy between buffers, which WebGPU wants in whole words. */
+export function copyBytes(type: TensorType): number {
+  return Math.ceil(dataBytes(type) / 4) * 4;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
@@ -77,5 +96,13 @@ export function stridesOf(shape: Shape): number[] {
 
 export function dtypeOf(data: HostTensor["data"]): DType {
   if (data instanceof Float32Array) return "f32";
+  if (data instanceof Uint16Array) return "f16";
   return data instanceof Int32Array ? "i32" : "u32";
+}
+
+const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, f16: Uint16Array } as const;
+
+/** The typed array of a dtype over the bytes of `buffer`, or zeros. */
+export function arrayOf(dtype: DType, content: number | ArrayBuffer): HostTensor["data"] {
+  return new ARRAYS[dtype](content as number);
 }

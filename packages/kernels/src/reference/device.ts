@@ -2,8 +2,9 @@ import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, RunOptions, State } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
-import { BYTES_PER_ELEMENT, dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { dataBytes, dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
 import { checkInputs } from "../program/check-inputs.ts";
+import { fromFloat16, toFloat16 } from "../program/float16.ts";
 import { interpret } from "./interpreter.ts";
 import type { NdArray, ReferencePrecision } from "./ndarray.ts";
 import { referenceContext } from "./ndarray.ts";
@@ -24,12 +25,12 @@ class ReferenceState implements State {
   }
 
   get byteLength(): number {
-    return sizeOf(this.type.shape) * BYTES_PER_ELEMENT;
+    return dataBytes(this.type);
   }
 
   write(data: HostTensor["data"]): void {
     checkStateData(this, data);
-    this.array.data.set(data);
+    this.array.data.set(data instanceof Uint16Array ? fromFloat16(data) : data);
   }
 
   dispose(): void {
@@ -99,6 +100,7 @@ export class ReferenceDevice implements Device {
   dispose(): void {}
 }
 
-function toHost({ shape, data }: NdArray): HostTensor {
+function toHost({ dtype, shape, data }: NdArray): HostTensor {
+  if (dtype === "f16") return { shape, data: toFloat16(data) };
   return { shape, data: data instanceof Float64Array ? Float32Array.from(data) : data };
 }

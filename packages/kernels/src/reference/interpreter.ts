@@ -1,10 +1,14 @@
 import { HeddleError } from "../errors.ts";
 import type { State } from "../device/device.ts";
+import { fromFloat16 } from "../program/float16.ts";
 import type { Program } from "../program/program.ts";
 import type { Node, Tensor } from "../program/tensor.ts";
 import { broadcastShapes, sameShape, sizeOf, stridesOf, type HostTensor, type Shape } from "../program/types.ts";
 import type { NdArray, ReferenceContext, ReferencePrecision } from "./ndarray.ts";
 import { referenceContext } from "./ndarray.ts";
+
+/** A tensor from a host with its dtype. */
+type HostTensorOf = HostTensor & Pick<NdArray, "dtype">;
 
 export interface InterpreterResult {
   readonly outputs: Record<string, NdArray>;
@@ -59,10 +63,12 @@ function evaluate(node: Node, operands: NdArray[], inputs: Readonly<Record<strin
   throw new HeddleError("TRACE_ERROR", `[${op.name}] has no reference; every op needs one`);
 }
 
-function convert(array: NdArray, context: ReferenceContext): NdArray {
-  if (array.dtype !== "f32") return array;
-  const copy = context.zeros("f32", array.shape);
-  copy.data.set(array.data);
+/** Floats in the interpreter's precision; half floats come as bits from a host. */
+function convert(array: NdArray | HostTensorOf, context: ReferenceContext): NdArray {
+  const { dtype, shape, data } = array;
+  if (dtype !== "f32" && dtype !== "f16") return array as NdArray;
+  const copy = context.zeros(dtype, shape);
+  copy.data.set(data instanceof Uint16Array ? fromFloat16(data) : data);
   return copy;
 }
 

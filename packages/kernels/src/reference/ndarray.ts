@@ -4,7 +4,7 @@ import { sizeOf } from "../program/types.ts";
 /** `f32` rounds every stored number as a GPU would; `f64` is the oracle for finite differences. */
 export type ReferencePrecision = "f32" | "f64";
 
-/** A dense row-major array of the reference interpreter. */
+/** A dense row-major array of the reference interpreter. f16 is held as numbers, not as bits. */
 export interface NdArray {
   readonly dtype: DType;
   readonly shape: Shape;

@@ -2,8 +2,9 @@ import { expect } from "vitest";
 import type { Device } from "../device/device.ts";
 import { gradients } from "../program/autodiff.ts";
 import { compile } from "../program/compile.ts";
+import { fromFloat16 } from "../program/float16.ts";
 import { trace, type TracedFunction } from "../program/trace.ts";
-import { sizeOf, type HostTensor, type Shape } from "../program/types.ts";
+import { dtypeOf, sizeOf, type HostTensor, type Shape } from "../program/types.ts";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
 import { sum } from "../ops/reduce/op.ts";
 import { interpret } from "../reference/interpreter.ts";
@@ -23,7 +24,7 @@ export function randomTensor(shape: Shape, seed: number, scale = 1): HostTensor 
 
 function typesOf(inputs: Record<string, HostTensor>) {
   return Object.fromEntries(
-    Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, dtype: data instanceof Float32Array ? ("f32" as const) : data instanceof Int32Array ? ("i32" as const) : ("u32" as const) }]),
+    Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
   );
 }
 
@@ -54,7 +55,8 @@ export async function checkForward(device: Device, fn: TracedFunction, inputs: R
   const actual = await compiled.run(inputs);
   for (const [name, array] of Object.entries(wanted)) {
     expect(actual[name]!.shape, `${name}: shape`).toEqual(array.shape);
-    expectClose(actual[name]!.data, array.data, tolerance, name);
+    const { data } = actual[name]!;
+    expectClose(data instanceof Uint16Array ? fromFloat16(data) : data, array.data, tolerance, name);
   }
 }
 

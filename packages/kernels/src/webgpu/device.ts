@@ -4,7 +4,7 @@ import type { Gpu } from "../device/gpu.ts";
 import { politely } from "../device/polite-wait.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
-import { BYTES_PER_ELEMENT, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
+import { dataBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import { WebGpuExecutable } from "./executable.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { QueueClock } from "./queue-clock.ts";
@@ -75,7 +75,7 @@ export class WebGpuDevice implements Device {
     };
     for (const state of states) {
       if (state.disposed) throw new HeddleError("DISPOSED", `[state ${state.name}] was disposed; read it before disposing of its model`);
-      const size = sizeOf(state.type.shape) * BYTES_PER_ELEMENT;
+      const size = dataBytes(state.type);
       if (bytes + size > READ_CHUNK_BYTES) await flush();
       batch.push({ buffer: (state as WebGpuState).buffer, type: state.type });
       bytes += size;

@@ -8,7 +8,7 @@ import { packParams, paramsByteLength } from "../program/kernel.ts";
 import { plan, type Command, type Plan } from "../program/plan.ts";
 import type { Program } from "../program/program.ts";
 import type { BufferRef } from "../program/lowering.ts";
-import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type HostTensor } from "../program/types.ts";
+import { copyBytes, storageBytes, type HostTensor } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { mapAndCopy } from "./readback.ts";
@@ -133,7 +133,7 @@ export class WebGpuExecutable implements Executable {
     }
     for (const name of wanted) {
       const { source, offset } = this.plan.readbacks.get(name)!;
-      queue.copy(this.rangeOf(source), { buffer: resources.readback!.buffer, offset }, sizeOf(source.type.shape) * BYTES_PER_ELEMENT);
+      queue.copy(this.rangeOf(source), { buffer: resources.readback!.buffer, offset }, copyBytes(source.type));
     }
     queue.flush();
     traffic.submissions += queue.submissions;

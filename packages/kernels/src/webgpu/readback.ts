@@ -1,6 +1,6 @@
 import { politely } from "../device/polite-wait.ts";
 import { BufferUsage, MapMode } from "../memory/usage.ts";
-import { BYTES_PER_ELEMENT, sizeOf, storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
+import { arrayOf, copyBytes, dataBytes, storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 
 /** Copies whole buffers back in one submission and one map. */
@@ -16,7 +16,7 @@ export async function readBuffers(device: WebGpuDevice, sources: readonly { buff
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "readback" });
     sources.forEach(({ buffer, type }, i) => {
-      const bytes = sizeOf(type.shape) * BYTES_PER_ELEMENT;
+      const bytes = copyBytes(type);
       if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging.buffer, offsets[i]!, bytes);
     });
     gpu.device.queue.submit([encoder.finish()]);
@@ -37,11 +37,7 @@ export async function mapAndCopy(device: WebGpuDevice, staging: GPUBuffer, piece
   await gpu.guardLost(staging.mapAsync(MapMode.READ));
   device.clock.done(awakeMs - startMs, performance.now() - awakeMs);
   const bytes = staging.getMappedRange();
-  const results = pieces.map(({ type, offset }) => {
-    const size = sizeOf(type.shape);
-    const copy = bytes.slice(offset, offset + size * BYTES_PER_ELEMENT);
-    return type.dtype === "f32" ? new Float32Array(copy) : type.dtype === "i32" ? new Int32Array(copy) : new Uint32Array(copy);
-  });
+  const results = pieces.map(({ type, offset }) => arrayOf(type.dtype, bytes.slice(offset, offset + dataBytes(type))));
   staging.unmap();
   return results;
 }

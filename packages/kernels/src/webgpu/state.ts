@@ -25,7 +25,8 @@ export class WebGpuState implements State {
   write(data: HostTensor["data"]): void {
     checkStateData(this, data);
     this.device.gpu.assertUsable();
-    this.device.gpu.device.queue.writeBuffer(this.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    const { buffer, byteOffset, byteLength } = inWholeWords(data);
+    this.device.gpu.device.queue.writeBuffer(this.buffer, 0, buffer, byteOffset, byteLength);
   }
 
   dispose(): void {
@@ -33,4 +34,12 @@ export class WebGpuState implements State {
     this.disposed = true;
     this.pooled.release();
   }
+}
+
+/** WebGPU writes whole words: an odd number of f16s gets one more. */
+function inWholeWords(data: HostTensor["data"]): HostTensor["data"] {
+  if (data.byteLength % 4 === 0) return data;
+  const padded = new Uint16Array(data.length + 1);
+  padded.set(data);
+  return padded;
 }

@@ -1,4 +1,4 @@
-import { compile, geometricBuckets, HeddleError, type CompiledFunction, type Tensor } from "@heddle/kernels";
+import { compile, geometricBuckets, HeddleError, type CompiledFunction, type HostTensor, type Tensor } from "@heddle/kernels";
 import { collate } from "@heddle/training";
 import type { EncoderInputs, Model, ModelOutputs, Tokenizer } from "@heddle/transformer";
 import { planBatches } from "./batches.ts";
@@ -7,7 +7,7 @@ import { encodeTexts, throwIfAborted } from "./encode.ts";
 /** What to make of a model's outputs, on the device. Every result has the batch as its first axis. */
 export type Finish = (outputs: ModelOutputs, inputs: EncoderInputs) => Record<string, Tensor>;
 
-export type RowResult = Readonly<Record<string, Float32Array | Int32Array | Uint32Array>>;
+export type RowResult = Readonly<Record<string, HostTensor["data"]>>;
 
 export interface RunTextsOptions {
   readonly batchSize?: number;

@@ -2,6 +2,7 @@ import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { emitOne } from "../../program/trace.ts";
+import type { ComputedDType } from "../../program/types.ts";
 import { onnxAttentionKeys } from "./op.onnx.ts";
 
 /**
@@ -20,7 +21,7 @@ export interface AttentionKeysAttributes {
 const WORKGROUP_SIZE = 8;
 const kernels = new Map<string, Kernel>();
 
-function keysKernel(mask: "f32" | "i32" | "u32" | null, dropout: boolean): Kernel {
+function keysKernel(mask: ComputedDType | null, dropout: boolean): Kernel {
   const label = `attention/keys${mask ? `/mask-${mask}` : ""}${dropout ? "/dropout" : ""}`;
   let kernel = kernels.get(label);
   if (kernel) return kernel;
@@ -70,7 +71,7 @@ export const attentionKeysOp = defineOp<AttentionKeysAttributes>({
   onnx: onnxAttentionKeys,
   lower({ attributes: { batch, keys, mask, dropout }, inputs, outputs, dispatch }) {
     dispatch({
-      kernel: keysKernel(mask ? inputs[0]!.type.dtype : null, dropout),
+      kernel: keysKernel(mask ? (inputs[0]!.type.dtype as ComputedDType) : null, dropout),
       buffers: [...inputs, outputs[0]!],
       params: { count: batch, keys },
       workgroups: [Math.ceil(batch / WORKGROUP_SIZE), 1, 1],

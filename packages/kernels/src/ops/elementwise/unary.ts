@@ -1,6 +1,7 @@
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
-import type { DType } from "../../program/types.ts";
+import type { ComputedDType, DType } from "../../program/types.ts";
+import { fromHalfOp, toHalfOp } from "../half/op.ts";
 import { div, mul, sub } from "./arithmetic.ts";
 import { defineElementwise } from "./define.ts";
 
@@ -58,7 +59,7 @@ const sigmoidOp = defineElementwise({
   vjp: ({ outputs: [y] }, g) => [mul(g, mul(y!, sub(1, y!)))],
 });
 
-const castOp = defineElementwise<{ to: DType }>({
+const castOp = defineElementwise<{ to: ComputedDType }>({
   name: "cast",
   operands: 1,
   accepts: "any",
@@ -79,8 +80,15 @@ export const sqrt = (x: TensorLike): Tensor => emitOne(sqrtOp, [x], none);
 export const tanh = (x: TensorLike): Tensor => emitOne(tanhOp, [x], none);
 /** 1 / (1 + e⁻ˣ). */
 export const sigmoid = (x: TensorLike): Tensor => emitOne(sigmoidOp, [x], none);
-/** The same numbers as another dtype; floats are cut towards zero. */
+
+/**
+ * The same numbers as another dtype. Floats become integers by cutting towards zero. f32 becomes f16 by rounding to the
+ * nearest, ties to even, and what is past ±65504 becomes ±65504; no gradient passes through f16.
+ */
 export function cast(x: TensorLike, to: DType): Tensor {
   const tensor = asTensor(x);
-  return tensor.dtype === to ? tensor : emitOne(castOp, [tensor], { to });
+  if (tensor.dtype === to) return tensor;
+  if (to === "f16") return emitOne(toHalfOp, [cast(tensor, "f32")], none);
+  if (tensor.dtype === "f16") return cast(emitOne(fromHalfOp, [tensor], none), to);
+  return emitOne(castOp, [tensor], { to });
 }

@@ -3,7 +3,7 @@ import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kerne
 import { defineOp, type LowerContext } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, normalizeAxis, sizeOf, stridesOf, type DType, type Shape } from "../../program/types.ts";
+import { formatShape, normalizeAxis, sizeOf, stridesOf, type ComputedDType, type Shape } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { reshape } from "../reshape/op.ts";
 
@@ -16,7 +16,7 @@ const WORKGROUP_SIZE = 32;
 const MAX_AXES = 6;
 
 /** One element (or four along the last axis) an invocation; `stride i` is the input's stride of output axis i. */
-function transposeKernel(dtype: DType, width: 1 | 4): Kernel {
+function transposeKernel(dtype: ComputedDType, width: 1 | 4): Kernel {
   const element = width === 4 ? `vec4<${dtype}>` : dtype;
   const axes = Array.from({ length: MAX_AXES }, (_, axis) => axis);
   return defineKernel({
@@ -34,7 +34,7 @@ ${axes.toReversed().map((axis) => `  at += (rest % p.extent${axis}) * p.stride${
   });
 }
 
-const kernelsOf = (dtype: DType) => ({ 1: transposeKernel(dtype, 1), 4: transposeKernel(dtype, 4) });
+const kernelsOf = (dtype: ComputedDType) => ({ 1: transposeKernel(dtype, 1), 4: transposeKernel(dtype, 4) });
 const kernels = { f32: kernelsOf("f32"), i32: kernelsOf("i32"), u32: kernelsOf("u32") };
 
 /** Drops axes of extent 1 and joins input axes that stay neighbours: fewer axes, longer runs. */
@@ -72,7 +72,7 @@ function lower({ attributes: { permutation }, inputs: [x], outputs: [y], dispatc
     params[`stride${axis}`] = from < 0 ? 0 : last ? strides[from]! : strides[from]! / width;
   }
   const count = sizeOf(y!.type.shape) / width;
-  dispatch({ kernel: kernels[x!.type.dtype][width], buffers: [x!, y!], params: { count, ...params }, workgroups: linearWorkgroups(count, WORKGROUP_SIZE), flops: 0, bytes: 8 * count * width });
+  dispatch({ kernel: kernels[x!.type.dtype as ComputedDType][width], buffers: [x!, y!], params: { count, ...params }, workgroups: linearWorkgroups(count, WORKGROUP_SIZE), flops: 0, bytes: 8 * count * width });
 }
 
 function reference([x]: readonly NdArray[], { permutation }: TransposeAttributes, context: ReferenceContext): NdArray[] {

@@ -11,6 +11,7 @@ const reshapeOp = defineOp<{ shape: Shape }>({
   reference: ([x], { shape }) => [{ dtype: x!.dtype, shape, data: x!.data }],
   onnx: ({ graph, inputs: [x], outputs: [y] }) => [graph.reshape(x!.value, y!.dims, x!.dims)],
   view: true,
+  readsHalf: true,
 });
 
 /**

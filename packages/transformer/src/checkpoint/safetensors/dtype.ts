@@ -1,4 +1,4 @@
-import { HeddleError } from "@heddle/kernels";
+import { fromFloat16, HeddleError } from "@heddle/kernels";
 
 /** Bytes of one element of every dtype that a safetensors header may name here. */
 const BYTES_PER_ELEMENT = {
@@ -34,22 +34,6 @@ export function isFloatDtype(dtype: SafetensorsDtype): boolean {
   return dtype === "F64" || dtype === "F32" || dtype === "F16" || dtype === "BF16";
 }
 
-/** IEEE binary16 bits → number. */
-export function float16ToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-// All 65,536 half floats once: a table look-up is several times faster than the arithmetic, and checkpoints are large.
-let float16Table: Float32Array | undefined;
-function float16Values(): Float32Array {
-  return (float16Table ??= Float32Array.from({ length: 0x10000 }, (_, bits) => float16ToNumber(bits)));
-}
-
 /**
  * Decodes little-endian elements from `bytes` into `target[offset…]`.
  * `bytes` may start at any address: an element need not be aligned.
@@ -64,11 +48,9 @@ export function decodeFloats(dtype: SafetensorsDtype, bytes: Uint8Array, target:
     case "F64":
       for (let i = 0; i < count; i++) target[offset + i] = view.getFloat64(i * 8, true);
       return;
-    case "F16": {
-      const values = float16Values();
-      for (let i = 0; i < count; i++) target[offset + i] = values[view.getUint16(i * 2, true)]!;
+    case "F16":
+      target.set(fromFloat16(new Uint16Array(bytes.slice().buffer)), offset);
       return;
-    }
     case "BF16": {
       // A bfloat16 is the upper half of a float32.
       const words = new Uint32Array(target.buffer, target.byteOffset, target.length);
