@@ -1,43 +1,59 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { HeddleError, measureCeiling, openDevice, WebGpuDevice, type Device } from "@heddle/kernels";
-import { benchmarkMatmul } from "./kernels/matmul.ts";
-import { benchmarkEncoders } from "./models/encoder.ts";
-import type { Row } from "./row.ts";
-import { benchmarkTrainingStep } from "./training/step.ts";
+import { HeddleError, openDevice, WebGpuDevice } from "@heddle/kernels";
+import { kernelWorks } from "./kernels/works.ts";
+import { modelWorks } from "./models/works.ts";
+import { formatRow, header, type CeilingRates } from "./row.ts";
+import { measure } from "./session.ts";
+import { trainingWorks } from "./training/works.ts";
+import type { Work } from "./work.ts";
 
-const benchmarks: Record<string, (device: Device) => Promise<Row[]>> = {
-  matmul: benchmarkMatmul,
-  encoder: benchmarkEncoders,
-  "training-step": benchmarkTrainingStep,
-};
+const benchmarks: Record<string, () => Work[]> = { kernels: kernelWorks, models: modelWorks, training: trainingWorks };
 
-const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "string" }, help: { type: "boolean" } } });
-if (values.help) {
-  console.log(`npm run bench -- [--only ${Object.keys(benchmarks).join("|")}] [--json FILE]`);
-  process.exit(0);
-}
-const chosen = values.only === undefined ? Object.keys(benchmarks) : [values.only];
-const unknown = chosen.find((name) => !(name in benchmarks));
-if (unknown !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[bench] no benchmark is called ${unknown}; there are ${Object.keys(benchmarks).join(", ")}`);
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { only: { type: "string" }, rounds: { type: "string", default: "7" }, json: { type: "string" }, help: { type: "boolean" } },
+  });
+  const [benchmark = ""] = positionals;
+  const command = `npm run bench:${benchmark}`;
+  if (values.help) {
+    console.log(`${command} -- [--only WORDS OF A WORK'S NAME AND SHAPE] [--rounds N] [--json FILE]`);
+    return;
+  }
+  const works = benchmarks[benchmark];
+  if (!works) throw new HeddleError("INVALID_ARGUMENT", `[bench] no benchmark is called "${benchmark}"; there are ${Object.keys(benchmarks).join(", ")}`);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new HeddleError("INVALID_ARGUMENT", `[${command}] --rounds must be a whole number of at least 1, got ${values.rounds}`);
+  const chosen = works().filter(({ name, shape }) => `${name} ${shape}`.includes(values.only ?? ""));
+  if (chosen.length === 0) throw new HeddleError("INVALID_ARGUMENT", `[${command}] no work's name has "${values.only}" in it; there are ${[...new Set(works().map(({ name }) => name))].join(", ")}`);
 
-const device = await openDevice({ device: "webgpu" });
-if (!(device instanceof WebGpuDevice)) throw new HeddleError("NO_ADAPTER", "[bench] measures WebGPU; run it with HEDDLE_DEVICE unset");
-const ceilingGflops = await measureCeiling(device.gpu);
-console.log(`${device.description}\nmultiply-add ceiling measured now: ${ceilingGflops.toFixed(1)} GFLOP/s (wall time)\n`);
-
-const rows: Row[] = [];
-for (const name of chosen) {
-  for (const row of await benchmarks[name]!(device)) {
-    rows.push(row);
-    const byCpu = row.heddleByCpu === null ? "" : `   ${row.heddleByCpu.toFixed(1)} by the driver's CPU time`;
-    console.log(`${row.work.padEnd(32)} ${row.shape.padEnd(16)} ${row.heddle.toFixed(1).padStart(10)} ${row.unit.padEnd(12)}${byCpu}`);
+  const device = await openDevice({ device: "webgpu" });
+  if (!(device instanceof WebGpuDevice)) throw new HeddleError("NO_ADAPTER", `[${command}] measures WebGPU; this is ${device.description}`);
+  try {
+    const loadBefore = loadavg()[0]!;
+    console.log(`${device.description}; ${availableParallelism()} cores, load ${loadBefore.toFixed(2)}; medians of ${rounds} rounds`);
+    const { ceilings, rows } = await measure(device, chosen, rounds, (name) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${name}`));
+    if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
+    const spell = ({ gflops, gbps }: CeilingRates) => `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(2)} GB/s of copying`;
+    console.log(`ceilings in the same run: ${spell(ceilings.wall)} by the clock${ceilings.cpu ? `; ${spell(ceilings.cpu)} by the driver's CPU time` : ""}`);
+    if (ceilings.cpu) console.log(`cpu2 and the rates: the driver's CPU time on ${availableParallelism()} cores, which other programs disturb less than the clock`);
+    console.log(`\n${header}`);
+    for (const row of rows) console.log(formatRow(row));
+    const date = new Date().toISOString();
+    const file = values.json ?? join(import.meta.dirname, "results", `${benchmark}-${date.slice(0, 10)}.json`);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, `${JSON.stringify({ benchmark, adapter: device.description, node: process.version, cores: availableParallelism(), rounds, loadBefore, loadAfter: loadavg()[0], date, ceilings, rows }, null, 2)}\n`);
+    console.log(`\nwritten to ${file}`);
+  } finally {
+    device.dispose();
   }
 }
-const date = new Date().toISOString();
-const file = values.json ?? join(import.meta.dirname, "results", `${date.slice(0, 10)}.json`);
-mkdirSync(join(file, ".."), { recursive: true });
-writeFileSync(file, `${JSON.stringify({ adapter: device.description, node: process.version, date, ceilingGflops, rows }, null, 2)}\n`);
-console.log(`\nwritten to ${file}`);
-device.dispose();
+
+await main().catch((error: unknown) => {
+  if (!HeddleError.isInstance(error)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  process.exitCode = error.code === "INVALID_ARGUMENT" ? 2 : 1;
+});

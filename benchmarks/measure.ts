@@ -8,17 +8,11 @@ export interface Timing {
   readonly driverCpuMs: number | null;
 }
 
-/** Runs the works in turn, A B A B …, so that a drifting machine slows all of them alike. */
+/** Runs the works in turn, A B A B …, so that a drifting machine slows all of them alike. Warm them up before. */
 export async function interleave(works: readonly (() => Promise<void>)[], rounds: number): Promise<Timing[]> {
-  const samples = works.map(() => [] as { wallMs: number; driverCpuMs: number | null }[]);
-  for (const work of works) await work();
+  const samples = works.map(() => [] as Timing[]);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, work] of works.entries()) {
-      const [startMs, startCpuMs] = [performance.now(), driverCpuMs()];
-      await work();
-      const cpuMs = driverCpuMs();
-      samples[i]!.push({ wallMs: performance.now() - startMs, driverCpuMs: cpuMs === null || startCpuMs === null ? null : cpuMs - startCpuMs });
-    }
+    for (const [i, work] of works.entries()) samples[i]!.push(await timed(work));
   }
   return samples.map((runs) => ({
     wallMs: median(runs.map((run) => run.wallMs)),
@@ -26,14 +20,16 @@ export async function interleave(works: readonly (() => Promise<void>)[], rounds
   }));
 }
 
+export async function timed(work: () => Promise<void>): Promise<Timing> {
+  const [startMs, startCpuMs] = [performance.now(), driverCpuMs()];
+  await work();
+  const cpuMs = driverCpuMs();
+  return { wallMs: performance.now() - startMs, driverCpuMs: cpuMs === null || startCpuMs === null ? null : cpuMs - startCpuMs };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1]!;
-}
-
-/** Rate by wall time, and by CPU time as if all cores had worked on nothing else: on shared hosts the second one moves less. */
-export function gflops(flops: number, { wallMs, driverCpuMs }: Timing, cores: number): { wall: number; cpu: number | null } {
-  return { wall: flops / wallMs / 1e6, cpu: driverCpuMs === null ? null : flops / (driverCpuMs / cores) / 1e6 };
 }
 
 function driverCpuMs(): number | null {

@@ -4,7 +4,14 @@ import { root, run } from "./run.mjs";
 import { build, install, main } from "./setup.mjs";
 
 /** Programs of benchmarks/ run from the packages' sources: nothing to build. */
-const fromSource = { parity: "benchmarks/parity/main.ts", bench: "benchmarks/main.ts", "bench:versus": "benchmarks/versus/main.ts", "bench:auto": "benchmarks/auto/main.ts" };
+const fromSource = {
+  parity: ["benchmarks/parity/main.ts"],
+  "bench:kernels": ["benchmarks/main.ts", "kernels"],
+  "bench:models": ["benchmarks/main.ts", "models"],
+  "bench:training": ["benchmarks/main.ts", "training"],
+  "bench:versus": ["benchmarks/versus/main.ts"],
+  "bench:auto": ["benchmarks/auto/main.ts"],
+};
 
 const [program = "", ...args] = process.argv.slice(2);
 
@@ -14,8 +21,8 @@ await main(async () => {
     await build();
     return run(process.execPath, [join(root, "packages/cli/bin/heddle.js"), "demo", ...args]);
   }
-  const entry = fromSource[program];
+  const [entry, ...fixed] = fromSource[program] ?? [];
   if (!entry) throw new Error(`there is no program "${program}"; there are demo, ${Object.keys(fromSource).join(", ")}.`);
   if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing from this checkout; restore it with \`git checkout ${entry}\`.`);
-  return run(process.execPath, ["--conditions=@heddle/source", "--import", "tsx", join(root, entry), ...args]);
+  return run(process.execPath, ["--conditions=@heddle/source", "--import", "tsx", join(root, entry), ...fixed, ...args]);
 });

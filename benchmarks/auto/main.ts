@@ -47,6 +47,7 @@ for (const size of SIZES) {
     const choiceMs = performance.now() - startMs;
     chosen.dispose();
     const works = [forward(cpu, config, batch), forward(webgpu, config, batch)];
+    for (const { run } of works) await run();
     const [onCpu, onWebgpu] = await interleave(works.map(({ run }) => run), ROUNDS);
     for (const work of works) work.dispose();
     const faster = onCpu!.wallMs <= onWebgpu!.wallMs ? "cpu" : "webgpu";

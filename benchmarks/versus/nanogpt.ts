@@ -128,6 +128,11 @@ export class NanoGptTraining {
     return loss!.data[0]!;
   }
 
+  /** One step; resolves when it is queued. */
+  async queue(batch: NanoGptBatch): Promise<void> {
+    await this.step.run({ ...batch, ...biasCorrections(++this.stepsDone) }, { read: false });
+  }
+
   dispose(): void {
     this.step.dispose();
     for (const state of this.moments) state.dispose();

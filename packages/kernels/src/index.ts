@@ -9,7 +9,7 @@ export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/op
 export type { Trial, TrialRun } from "./device/choose.ts";
 export { listDevices, type DeviceList, type DeviceListing } from "./device/list.ts";
 export { WebGpuDevice } from "./webgpu/device.ts";
-export { measureCeiling } from "./device/ceiling.ts";
+export { measureCeilings, openCeilingProbes, type CeilingProbe, type CeilingProbes, type Ceilings } from "./device/ceiling.ts";
 
 // Programs: trace, differentiate, compile
 export { compile, hostTensor, scalar, type CompiledFunction, type RunInputs } from "./program/compile.ts";

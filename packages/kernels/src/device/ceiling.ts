@@ -1,83 +1,145 @@
 import { BufferUsage } from "../memory/usage.ts";
+import { BYTES_PER_ELEMENT } from "../program/types.ts";
+import { COPY, MULTIPLY_ADD, type CeilingKernel } from "./ceiling.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
 import { politely } from "./polite-wait.ts";
 
-const WORKGROUP_SIZE = 64;
-/** Enough invocations to fill a large GPU. */
-const WORKGROUPS = 4096;
-/** Chains that do not wait for each other, of four lanes each: enough to hide an adder's latency, and no more than 16 registers. */
-const CHAINS = 3;
-/** Software adapters pay dearly for a turn of a loop. */
-const UNROLL = 16;
-const FLOPS_PER_ITERATION = WORKGROUPS * WORKGROUP_SIZE * CHAINS * UNROLL * 4 * 2;
-const FIRST_ITERATIONS = 2;
 /** Long enough to time; a software adapter gets there at once, a large GPU after some doublings. */
 const TARGET_MS = 60;
 const REPEATS = 3;
 const BUDGET_MS = 700;
 
-// Not `fma`: software adapters compute that exactly, twenty times slower than a multiplication and an addition.
-const chain = (line: (i: number) => string) => Array.from({ length: CHAINS }, (_, i) => line(i)).join("\n");
-
-const code = `
-@group(0) @binding(0) var<storage, read_write> y: array<f32>;
-@group(0) @binding(1) var<uniform> iterations: vec4u;
-@compute @workgroup_size(${WORKGROUP_SIZE})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let seed = f32(id.x) * 0.000001;
-  let a = vec4f(0.999 + seed * 0.000001);
-  let b = vec4f(0.001);
-${chain((i) => `  var x${i} = vec4f(seed + ${i}.0);`)}
-  for (var i = 0u; i < iterations.x; i++) {
-${Array<string>(UNROLL).fill(chain((i) => `    x${i} = x${i} * a + b;`)).join("\n")}
-  }
-  y[id.x] = dot(${Array.from({ length: CHAINS }, (_, i) => `x${i}`).join(" + ")}, vec4f(1.0));
-}`;
+/** What no kernel does better on this adapter. */
+export interface Ceilings {
+  /** f32 multiply-adds, one being two operations. */
+  readonly multiplyAddGflops: number;
+  /** A kernel that reads a large buffer and writes another; bytes read and bytes written both count. */
+  readonly copyGBps: number;
+}
 
 /**
- * The most f32 multiply-adds a second that this adapter does, in GFLOP/s, one multiply-add being two: the ceiling that
- * kernels are held against. Takes less than a second once its kernel is compiled.
+ * The most f32 multiply-adds a second that this adapter does, in GFLOP/s: the ceiling that kernels are held against. Takes
+ * less than a second once its kernel is compiled.
  *
  * @param budgetMs for repetitions; the shorter, the rougher
  */
 export async function measureCeiling(gpu: Gpu, budgetMs = BUDGET_MS): Promise<number> {
-  const { device } = gpu;
-  const scope = gpu.pool.scope();
+  using probe = await CeilingProbe.open(gpu, MULTIPLY_ADD);
+  return (await probe.best(budgetMs)) / 1e6;
+}
+
+/** Both ceilings, measured one after the other by wall time; about two seconds. */
+export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
+  using probes = await openCeilingProbes(gpu);
+  return { multiplyAddGflops: (await probes.multiplyAdd.best(BUDGET_MS)) / 1e6, copyGBps: (await probes.copy.best(BUDGET_MS)) / 1e6 };
+}
+
+/** The ceilings' kernels, for whoever times them in turn with other work: on a shared host only such ratios hold. */
+export interface CeilingProbes {
+  /** Its units are floating-point operations. */
+  readonly multiplyAdd: CeilingProbe;
+  /** Its units are bytes. */
+  readonly copy: CeilingProbe;
+  [Symbol.dispose](): void;
+}
+
+/** Compiles both kernels and finds how often to repeat them. Dispose of the probes after use: the copied buffers are large. */
+export async function openCeilingProbes(gpu: Gpu): Promise<CeilingProbes> {
+  const multiplyAdd = await CeilingProbe.open(gpu, MULTIPLY_ADD);
   try {
-    const label = "ceiling/multiply-add/f32";
-    const y = scope.allocate(`${label}/y`, WORKGROUPS * WORKGROUP_SIZE * 4, BufferUsage.STORAGE);
-    const iterationsBuffer = scope.allocate(`${label}/iterations`, 16, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
-    const pipeline = await gpu.withErrorScope(label, () =>
-      device.createComputePipelineAsync({ label, layout: "auto", compute: { module: device.createShaderModule({ label, code }), entryPoint: "main" } }),
-    );
-    const bindGroup = device.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries: [y, iterationsBuffer].map(({ buffer }, binding) => ({ binding, resource: { buffer } })) });
-    const time = async (iterations: number, expectedMs: number) => {
-      device.queue.writeBuffer(iterationsBuffer.buffer, 0, new Uint32Array([iterations, 0, 0, 0]));
-      const encoder = device.createCommandEncoder({ label });
-      const pass = encoder.beginComputePass({ label });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(WORKGROUPS);
-      pass.end();
-      const startMs = performance.now();
-      device.queue.submit([encoder.finish()]);
-      await politely(gpu.profile, expectedMs);
-      await gpu.guardLost(device.queue.onSubmittedWorkDone());
-      return performance.now() - startMs;
-    };
-    // Drivers compile at the first dispatch.
-    await time(1, 0);
-    const deadlineMs = performance.now() + budgetMs;
-    let iterations = FIRST_ITERATIONS;
-    let elapsedMs = await time(iterations, 0);
-    while (elapsedMs < TARGET_MS / 2 && performance.now() < deadlineMs) {
-      iterations *= Math.min(16, Math.max(2, Math.floor(TARGET_MS / elapsedMs)));
-      elapsedMs = await time(iterations, 0);
+    const copy = await CeilingProbe.open(gpu, COPY);
+    const dispose = () => [multiplyAdd, copy].forEach((probe) => probe[Symbol.dispose]());
+    return { multiplyAdd, copy, [Symbol.dispose]: dispose };
+  } catch (error) {
+    multiplyAdd[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** A kernel that does one thing only, repeated often enough to be timed. */
+export class CeilingProbe {
+  private turns = 1;
+  private lastMs = 0;
+
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly kernel: CeilingKernel,
+    private readonly pipeline: GPUComputePipeline,
+    private readonly bindGroup: GPUBindGroup,
+    /** How many turns the kernel's loop takes; null where whole dispatches are repeated. */
+    private readonly turnsUniform: GPUBuffer | null,
+    private readonly release: () => void,
+  ) {}
+
+  static async open(gpu: Gpu, kernel: CeilingKernel): Promise<CeilingProbe> {
+    const { device } = gpu;
+    const { label, code } = kernel;
+    const scope = gpu.pool.scope();
+    try {
+      const buffers = kernel.elements.map((elements, i) => scope.allocate(`${label}/${i}`, elements * BYTES_PER_ELEMENT, BufferUsage.STORAGE));
+      const uniform = kernel.turns === "loop" ? scope.allocate(`${label}/turns`, 16, BufferUsage.UNIFORM | BufferUsage.COPY_DST) : null;
+      if (uniform) buffers.push(uniform);
+      const pipeline = await gpu.withErrorScope(label, () =>
+        device.createComputePipelineAsync({ label, layout: "auto", compute: { module: device.createShaderModule({ label, code }), entryPoint: "main" } }),
+      );
+      const bindGroup = device.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries: buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })) });
+      const probe = new CeilingProbe(gpu, kernel, pipeline, bindGroup, uniform?.buffer ?? null, () => scope.dispose());
+      // Drivers compile at the first dispatch.
+      await probe.time();
+      await probe.settle(performance.now() + BUDGET_MS);
+      return probe;
+    } catch (error) {
+      scope.dispose();
+      throw error;
     }
-    let best = elapsedMs;
-    for (let i = 0; i < REPEATS && performance.now() + best < deadlineMs; i++) best = Math.min(best, await time(iterations, best));
-    return (iterations * FLOPS_PER_ITERATION) / best / 1e6;
-  } finally {
-    scope.dispose();
+  }
+
+  /** Operations or bytes of one `run`. */
+  get units(): number {
+    return this.turns * this.kernel.unitsPerTurn;
+  }
+
+  /** Runs for some tens of milliseconds on an idle adapter. */
+  async run(): Promise<void> {
+    await this.time();
+  }
+
+  /** Units a millisecond, in the fastest of the runs that the budget allows, by wall time. */
+  async best(budgetMs: number): Promise<number> {
+    const deadlineMs = performance.now() + budgetMs;
+    let best = this.lastMs;
+    for (let i = 0; i < REPEATS && performance.now() + best < deadlineMs; i++) best = Math.min(best, await this.time());
+    return this.units / best;
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** Repeats until a run is long enough, or the deadline comes. */
+  private async settle(deadlineMs: number): Promise<void> {
+    let elapsedMs = await this.time();
+    while (elapsedMs < TARGET_MS / 2 && performance.now() < deadlineMs) {
+      this.turns *= Math.min(16, Math.max(2, Math.floor(TARGET_MS / elapsedMs)));
+      this.lastMs = 0;
+      elapsedMs = await this.time();
+    }
+  }
+
+  private async time(): Promise<number> {
+    const { gpu, kernel, turns, turnsUniform } = this;
+    if (turnsUniform) gpu.device.queue.writeBuffer(turnsUniform, 0, new Uint32Array([turns, 0, 0, 0]));
+    const encoder = gpu.device.createCommandEncoder({ label: kernel.label });
+    const pass = encoder.beginComputePass({ label: kernel.label });
+    pass.setPipeline(this.pipeline);
+    pass.setBindGroup(0, this.bindGroup);
+    for (let i = 0; i < (turnsUniform ? 1 : turns); i++) pass.dispatchWorkgroups(kernel.workgroups);
+    pass.end();
+    const startMs = performance.now();
+    gpu.device.queue.submit([encoder.finish()]);
+    await politely(gpu.profile, this.lastMs);
+    await gpu.guardLost(gpu.device.queue.onSubmittedWorkDone());
+    this.lastMs = performance.now() - startMs;
+    return this.lastMs;
   }
 }

@@ -1,0 +1,44 @@
+import { compile, type Shape, type State, type Tensor, type WebGpuDevice } from "@heddle/kernels";
+import type { Work } from "../work.ts";
+
+/** A work on tensors that live on the device already, so that nothing but its kernels is timed. */
+export interface KernelWork {
+  readonly name: string;
+  readonly shape: string;
+  readonly flops: number;
+  readonly bytes: number;
+  /** f32 tensors by name; filled with numbers about 0. */
+  readonly tensors: Readonly<Record<string, Shape>>;
+  /** i32 tensors: whole numbers in [0, below). */
+  readonly ids?: Readonly<Record<string, { readonly shape: Shape; readonly below: number }>>;
+  /** Records the program; results are computed, not read back. */
+  record(tensors: Readonly<Record<string, State>>): Readonly<Record<string, Tensor>> | void;
+}
+
+export function kernelWork({ name, shape, flops, bytes, tensors, ids = {}, record }: KernelWork): Work {
+  return {
+    name,
+    shape,
+    flops,
+    bytes,
+    prepare(device: WebGpuDevice) {
+      const states: Record<string, State> = {};
+      for (const [key, extents] of Object.entries(tensors)) {
+        states[key] = device.createState(key, { dtype: "f32", shape: extents }, Float32Array.from({ length: sizeOf(extents) }, (_, i) => ((i * 7919) % 1024) / 1024 - 0.5));
+      }
+      for (const [key, { shape: extents, below }] of Object.entries(ids)) {
+        states[key] = device.createState(key, { dtype: "i32", shape: extents }, Int32Array.from({ length: sizeOf(extents) }, (_, i) => (i * 7919) % below));
+      }
+      const program = compile(device, `${name} ${shape}`, () => record(states) ?? {});
+      return {
+        queue: () => program.run({}, { read: false }),
+        dispose() {
+          program.dispose();
+          for (const state of Object.values(states)) state.dispose();
+        },
+      };
+    },
+  };
+}
+
+const sizeOf = (shape: Shape) => shape.reduce((product, extent) => product * extent, 1);
