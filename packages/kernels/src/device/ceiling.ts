@@ -1,5 +1,4 @@
 import { BufferUsage } from "../memory/usage.ts";
-import { BYTES_PER_ELEMENT } from "../program/types.ts";
 import { COPY, MULTIPLY_ADD, type CeilingKernel } from "./ceiling.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
 import { politely } from "./polite-wait.ts";
@@ -76,7 +75,7 @@ export class CeilingProbe {
     const { label, code } = kernel;
     const scope = gpu.pool.scope();
     try {
-      const buffers = kernel.elements.map((elements, i) => scope.allocate(`${label}/${i}`, elements * BYTES_PER_ELEMENT, BufferUsage.STORAGE));
+      const buffers = kernel.elements.map((elements, i) => scope.allocate(`${label}/${i}`, elements * 4, BufferUsage.STORAGE));
       const uniform = kernel.turns === "loop" ? scope.allocate(`${label}/turns`, 16, BufferUsage.UNIFORM | BufferUsage.COPY_DST) : null;
       if (uniform) buffers.push(uniform);
       const pipeline = await gpu.withErrorScope(label, () =>
