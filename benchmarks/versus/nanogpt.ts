@@ -65,7 +65,10 @@ export class NanoGpt {
     readonly config: NanoGptConfig,
     seed: number,
   ) {
-    this.parameters = new Map(parametersOf(config).map((spec) => [spec.name, device.createState(spec.name, { dtype: "f32", shape: spec.shape }, initialize(spec, seed))]));
+    const specs = parametersOf(config);
+    const states = device.createStates(specs.map(({ name, shape }) => ({ name, type: { dtype: "f32", shape } })));
+    states.forEach((state, i) => state.write(initialize(specs[i]!, seed)));
+    this.parameters = new Map(states.map((state) => [state.name, state]));
   }
 
   /** Records the forward pass. inputIds i32 [batch, length] → logits [batch, length, vocabulary]. */
@@ -107,12 +110,16 @@ export interface NanoGptTrainingOptions {
 
 /** Whole training steps, each one program: forward, backward, clipping, AdamW. */
 export class NanoGptTraining {
-  private readonly moments: State[] = [];
+  private readonly moments: readonly State[];
   private readonly step: CompiledFunction;
   private stepsDone = 0;
 
   constructor(model: NanoGpt, { learningRate, weightDecay, maxGradNorm }: NanoGptTrainingOptions) {
-    const parameters = [...model.parameters.values()].map((parameter) => ({ parameter, firstMoment: this.moment(parameter, "first"), secondMoment: this.moment(parameter, "second") }));
+    const states = [...model.parameters.values()];
+    const moments = (which: string) => model.device.createStates(states.map(({ name, type }) => ({ name: `${name}.${which}-moment`, type })));
+    const [firsts, seconds] = [moments("first"), moments("second")];
+    this.moments = [...firsts, ...seconds];
+    const parameters = states.map((parameter, i) => ({ parameter, firstMoment: firsts[i]!, secondMoment: seconds[i]! }));
     this.step = compile(model.device, "nanogpt-step", ({ inputIds, labels, biasCorrection1, biasCorrection2 }) => {
       const loss = model.loss(inputIds!, labels!);
       const grads = gradients(loss, parameters.map(({ parameter }) => parameter));
@@ -136,11 +143,5 @@ export class NanoGptTraining {
   dispose(): void {
     this.step.dispose();
     for (const state of this.moments) state.dispose();
-  }
-
-  private moment({ name, type, device }: State, which: "first" | "second"): State {
-    const state = device.createState(`${name}.${which}-moment`, type);
-    this.moments.push(state);
-    return state;
   }
 }

@@ -2,7 +2,7 @@
 export { HeddleError, type ErrorCode } from "./errors.ts";
 
 // Devices and what lives on them
-export type { Device, Executable, MemoryPlan, PrepareOptions, RunOptions, State } from "./device/device.ts";
+export type { Device, Executable, MemoryPlan, PrepareOptions, RunOptions, State, StateSpec } from "./device/device.ts";
 export type { AdapterProfile } from "./device/profile.ts";
 export { ReferenceDevice } from "./reference/device.ts";
 export { openDevice, type DeviceName, type OpenDeviceOptions } from "./device/open.ts";

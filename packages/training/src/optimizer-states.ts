@@ -1,4 +1,4 @@
-import { type Device, type Shape, type State } from "@heddle/kernels";
+import type { Device, State } from "@heddle/kernels";
 
 interface Moments {
   readonly firstMoment: State;
@@ -24,13 +24,15 @@ export class OptimizerStates {
     private readonly parameters: readonly (readonly [string, State])[],
     { average, accumulate }: { average: boolean; accumulate: boolean },
   ) {
-    const zeros = (name: string, shape: Shape) => device.createState(name, { dtype: "f32", shape });
-    this.moments = parameters.map(([name, { type }]) => ({ firstMoment: zeros(`exp_avg.${name}`, type.shape), secondMoment: zeros(`exp_avg_sq.${name}`, type.shape) }));
-    this.averages = average ? parameters.map(([name, parameter]) => [zeros(`average.${name}`, parameter.type.shape), parameter] as const) : [];
-    this.lossSum = zeros("running.loss_sum", []);
-    this.finiteSteps = zeros("running.finite_steps", []);
-    this.gradientSums = accumulate ? parameters.map(([name, { type }]) => zeros(`gradient_sum.${name}`, type.shape)) : [];
-    this.batchLossSum = zeros("gradient_sum.loss", []);
+    const zero = (name: string) => device.createState(name, { dtype: "f32", shape: [] });
+    const likeParameters = (prefix: string) => device.createStates(parameters.map(([name, { type }]) => ({ name: `${prefix}.${name}`, type })));
+    const [firsts, seconds] = [likeParameters("exp_avg"), likeParameters("exp_avg_sq")];
+    this.moments = firsts.map((firstMoment, i) => ({ firstMoment, secondMoment: seconds[i]! }));
+    this.averages = average ? likeParameters("average").map((state, i) => [state, parameters[i]![1]] as const) : [];
+    this.lossSum = zero("running.loss_sum");
+    this.finiteSteps = zero("running.finite_steps");
+    this.gradientSums = accumulate ? likeParameters("gradient_sum") : [];
+    this.batchLossSum = zero("gradient_sum.loss");
   }
 
   /** The averages start as the weights are. */

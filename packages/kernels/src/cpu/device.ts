@@ -1,5 +1,5 @@
 import { checkStatesLiveOn } from "../device/check-program.ts";
-import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
+import type { Device, Executable, PrepareOptions, State, StateSpec } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import type { HostTensor, TensorType } from "../program/types.ts";
@@ -55,6 +55,10 @@ export class CpuDevice implements Device {
     const state = new CpuState(this, name, type);
     if (data) state.write(data);
     return state;
+  }
+
+  createStates(specs: readonly StateSpec[]): State[] {
+    return specs.map(({ name, type }) => this.createState(name, type));
   }
 
   async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {

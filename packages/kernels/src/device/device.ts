@@ -15,6 +15,12 @@ export interface State {
   dispose(): void;
 }
 
+/** A state to be made. */
+export interface StateSpec {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
 export interface RunOptions {
   /** Which outputs to bring back; all by default. `false`: none, and the promise resolves once the work is queued. */
   read?: readonly string[] | false;
@@ -63,6 +69,11 @@ export interface Device {
   /** Bytes held now and at most, for states and plans. */
   readonly memory: { readonly currentBytes: number; readonly peakBytes: number };
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State;
+  /**
+   * States that programs use together, such as a model's parameters or an optimizer's moments, zeroed and in the order given.
+   * They share memory, so that one kernel reaches many; it is freed when the last of them was disposed of.
+   */
+  createStates(specs: readonly StateSpec[]): State[];
   /** Reads states in one submission, in the order given. */
   readStates(states: readonly State[]): Promise<HostTensor["data"][]>;
   /** Throws INVALID_ARGUMENT for states of another device, and for int8 where the device has none. */

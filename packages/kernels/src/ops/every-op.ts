@@ -9,6 +9,7 @@ import "./layernorm/op.test.ts";
 import "./losses/op.test.ts";
 import "./matmul/op.test.ts";
 import "./movement/movement.test.ts";
+import "./optimizer/many.test.ts";
 import "./optimizer/optimizer.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";

@@ -1,15 +1,20 @@
 import { describe, expect, it } from "vitest";
+import type { State } from "../device/device.ts";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
 import { exp, tanh } from "../ops/elementwise/unary.ts";
+import { adamW } from "../ops/optimizer/adamw.ts";
 import { sum } from "../ops/reduce/op.ts";
+import { reshape } from "../ops/reshape/op.ts";
+import { ReferenceDevice } from "../reference/device.ts";
 import { fusedKernel } from "./fused-kernel.ts";
 import { fuse, type FusedStep } from "./fusion.ts";
-import { trace, type TracedFunction } from "./trace.ts";
+import type { Tensor } from "./tensor.ts";
+import { asTensor, trace, type TracedFunction } from "./trace.ts";
 
 const f32 = (...shape: number[]) => ({ dtype: "f32" as const, shape });
 const stepsOf = (types: Record<string, ReturnType<typeof f32>>, fn: TracedFunction, maxInputs = 7) => fuse(trace("test", types, fn), maxInputs);
 const namesOf = (types: Record<string, ReturnType<typeof f32>>, fn: TracedFunction, maxInputs?: number) =>
-  stepsOf(types, fn, maxInputs).map((step) => (step.kind === "fused" ? step.nodes.map((node) => node.op.name).join("+") : step.node.op.name));
+  stepsOf(types, fn, maxInputs).map((step) => step.nodes.map((node) => node.op.name).join("+"));
 
 describe("fuse", () => {
   it("joins a chain into one kernel and spells constants in its text", () => {
@@ -52,5 +57,28 @@ describe("fusedKernel", () => {
   it("has one text for every shape of one broadcast pattern", () => {
     expect(kernelOf([8], [4, 8]).kernel.code).toBe(kernelOf([16], [5, 16]).kernel.code);
     expect(kernelOf([8], [4, 8]).kernel.code).not.toBe(kernelOf([4, 1], [4, 8]).kernel.code);
+  });
+});
+
+describe("ops that lower together", () => {
+  const device = new ReferenceDevice();
+  const state = (name: string) => device.createState(name, { dtype: "f32", shape: [2] });
+  const update = (parameter: State, gradient: Tensor) => adamW({ parameter, gradient, firstMoment: state("m"), secondMoment: state("v"), learningRate: 0.1, biasCorrection1: 0.1, biasCorrection2: 0.1 });
+  const steps = (fn: (a: State, b: State, g: Tensor) => Record<string, Tensor>) => namesOf({ g: f32(2) }, ({ g }) => fn(state("a"), state("b"), g!)).filter((name) => name !== "constant");
+
+  it("share a step after all that they read", () => {
+    expect(steps((a, b, g) => {
+      update(a, g);
+      update(b, sum(exp(reshape(g, [1, 2])), { axes: [0] }));
+      return {};
+    })).toEqual(["reshape", "exp", "reduce", "reshape", "adamW+adamW"]);
+  });
+
+  it("do not where one reads what came of another", () => {
+    expect(steps((a, b, g) => {
+      update(a, g);
+      update(b, tanh(asTensor(a)));
+      return {};
+    })).toEqual(["adamW", "tanh", "adamW"]);
   });
 });

@@ -1,5 +1,5 @@
 import type { Kernel } from "./kernel.ts";
-import { bytesPerElement, type TensorType } from "./types.ts";
+import { bytesPerElement, storageBytes, type TensorType } from "./types.ts";
 
 /** Memory that a dispatch binds: the bytes of `type` in one storage, known to the planner by its number. Views share a storage. */
 export interface BufferRef {
@@ -15,6 +15,13 @@ export interface BufferRef {
  */
 export function partOf(ref: BufferRef, firstElement: number, type: TensorType): BufferRef {
   return { storage: ref.storage, type, offsetBytes: (ref.offsetBytes ?? 0) + firstElement * bytesPerElement(type.dtype) };
+}
+
+/** The least part of a storage that holds all of `refs`, as f32: each of them lies in that storage. */
+export function spanOf(refs: readonly BufferRef[]): BufferRef {
+  const offsetBytes = refs.reduce((least, ref) => Math.min(least, ref.offsetBytes ?? 0), Infinity);
+  const end = refs.reduce((most, ref) => Math.max(most, (ref.offsetBytes ?? 0) + storageBytes(ref.type)), 0);
+  return { storage: refs[0]!.storage, type: { dtype: "f32", shape: [(end - offsetBytes) / bytesPerElement("f32")] }, offsetBytes };
 }
 
 /** One dispatch as an op asks for it. */

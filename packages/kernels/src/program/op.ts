@@ -25,6 +25,8 @@ export interface LowerContext<A> {
   readonly adapter: AdapterProfile;
   /** Memory that lives only between the dispatches of this op. */
   scratch(type: TensorType): BufferRef;
+  /** Numbers known now, uploaded once with the kernels' parameters. */
+  table(data: Uint32Array): BufferRef;
   dispatch(spec: DispatchSpec): void;
 }
 
@@ -76,7 +78,7 @@ export interface Absorbed<A> {
 /**
  * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, how it
  * reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of its first
- * input's memory (`view`), or as kernels of its own (`lower`); and how it is written in ONNX (`onnx`).
+ * input's memory (`view`), or as kernels of its own (`lower`, `lowerTogether`); and how it is written in ONNX (`onnx`).
  */
 export interface Op<A extends Attributes = Attributes> {
   readonly name: string;
@@ -89,6 +91,10 @@ export interface Op<A extends Attributes = Attributes> {
   /** True: the output is input 0's memory under another shape. */
   readonly view?: boolean;
   lower?(context: LowerContext<A>): void;
+  /** In place of `lower`: the lowering of all nodes of this op between which no result is needed, in as few dispatches as it can. */
+  lowerTogether?(contexts: readonly LowerContext<A>[]): void;
+  /** Inputs that the planner should lay next to each other in one storage where it is free to, so that one binding covers many. */
+  readonly adjacentInputs?: (inputs: readonly TensorType[]) => readonly number[];
   /** Takes over the element-wise node that alone reads output 0, where a kernel of this op can do both; else null. See rewrite.ts. */
   absorb?(context: AbsorbContext<A>): Absorbed<A> | null;
   /** Writes the op as nodes of an ONNX graph; gives the values of its outputs. */

@@ -2,20 +2,33 @@ import type { MemoryPlan, State } from "../device/device.ts";
 import type { AdapterProfile } from "../device/profile.ts";
 import { HeddleError } from "../errors.ts";
 import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
-import { fuse, type Step } from "./fusion.ts";
+import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
-import { rewrite } from "./rewrite.ts";
+import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours.ts";
+import type { LowerContext } from "./op.ts";
 import { statesOf, type Program } from "./program.ts";
-import type { Node, Tensor } from "./tensor.ts";
-import { dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
+import { rewrite } from "./rewrite.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
+import { keyOf, ownerKey, type Node, type Tensor } from "./tensor.ts";
+import { bytesPerElement, dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
 
 /** Where a storage's bytes are. */
 export type Placement =
   | { readonly kind: "slot"; readonly slot: number }
-  | { readonly kind: "state"; readonly state: State }
-  | { readonly kind: "upload"; readonly offset: number };
+  /** The whole buffer that this state lies in, with others or alone. */
+  | { readonly kind: "states"; readonly of: State }
+  | { readonly kind: "upload"; readonly offset: number }
+  | { readonly kind: "params"; readonly offset: number };
+
+/** Where a device keeps a state. States of one `arena` share a buffer. */
+export interface StatePlace {
+  readonly arena: object;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
+const inBufferOfItsOwn = (state: State): StatePlace => ({ arena: state, offsetBytes: 0, sizeBytes: storageBytes(state.type) });
 
 export interface StoragePlan {
   readonly bytes: number;
@@ -39,6 +52,8 @@ export interface Plan {
   /** Sizes of the workspace's buffers, the largest first. */
   readonly slots: readonly number[];
   readonly uploads: ReadonlyMap<string, number>;
+  /** What the buffer of kernel parameters holds beside them. */
+  readonly tables: readonly { readonly offset: number; readonly data: Uint32Array }[];
   readonly readbacks: ReadonlyMap<string, Readback>;
   readonly memory: MemoryPlan;
 }
@@ -53,8 +68,8 @@ interface Storage {
 const align = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
 
 /** Lowers a program: fuses, asks each op for its dispatches, and gives every tensor a place whose reuse never overlaps two lives. */
-export function plan(program: Program, adapter: AdapterProfile): Plan {
-  return new Planner(rewrite(program), adapter).plan();
+export function plan(program: Program, adapter: AdapterProfile, placeOf: (state: State) => StatePlace = inBufferOfItsOwn): Plan {
+  return new Planner(rewrite(program), adapter, placeOf).plan();
 }
 
 class Planner {
@@ -65,42 +80,57 @@ class Planner {
   private uploadBytes = 0;
   private paramsBytes = 0;
   private readonly uploads = new Map<string, number>();
+  private readonly tables: { offset: number; data: Uint32Array }[] = [];
+  private readonly arenas = new Map<object, number>();
+  /** States that the program replaces, by their place. */
+  private readonly updated = new Map<string, State>();
+  private readonly neighbours: ReadonlyMap<string, Neighbour>;
+  private readonly neighbourhoods = new Map<Neighbourhood, number>();
+  /** The step being lowered. */
+  private now = 0;
   /** Last step that reads each tensor's memory, by the tensor that owns it. */
   private readonly lastRead = new Map<string, number>();
 
   constructor(
     private readonly program: Program,
     private readonly adapter: AdapterProfile,
+    private readonly placeOf: (state: State) => StatePlace,
   ) {
     this.steps = fuse(program, adapter.maxStorageBuffersPerShaderStage - 1);
+    this.neighbours = findNeighbours(this.steps, adapter.minStorageBufferOffsetAlignment);
   }
 
   plan(): Plan {
     this.placeLeaves();
     this.findLastReads();
-    this.steps.forEach((step, i) => this.lower(step, i));
+    this.steps.forEach((step, i) => {
+      this.now = i;
+      if (step.kind === "fused") this.lowerFused(step);
+      else this.lowerOp(step);
+    });
     const end = this.steps.length;
-    this.updateStates(end);
+    this.now = end;
     const readbacks = new Map<string, Readback>();
     let readbackBytes = 0;
     for (const [name, tensor] of this.program.outputs) {
-      const source = this.ref(tensor);
-      this.extend(source.storage, end);
-      readbacks.set(name, { source, offset: readbackBytes });
+      const place = this.ref(tensor);
+      this.extend(place.storage, end);
+      readbacks.set(name, { source: this.isReplaced(place) ? this.copied(place) : place, offset: readbackBytes });
       readbackBytes += storageBytes(tensor.type);
     }
+    this.updateStates();
     const { slots, slotOf } = assignSlots(this.storages.map(({ bytes, placement, life }) => (placement ? null : { bytes, life })));
     const storages = this.storages.map(({ bytes, placement }, i) => ({ bytes, placement: placement ?? { kind: "slot" as const, slot: slotOf[i]! } }));
     const states = statesOf(this.program);
     const parts = {
-      statesBytes: states.reduce((total, state) => total + storageBytes(state.type), 0),
+      statesBytes: states.reduce((total, state) => total + this.placeOf(state).sizeBytes, 0),
       workspaceBytes: slots.reduce((total, size) => total + size, 0),
       uploadBytes: this.uploadBytes,
       paramsBytes: this.paramsBytes,
       readbackBytes,
     };
     const memory = { ...parts, peakBytes: Object.values(parts).reduce((a, b) => a + b, 0) };
-    return { commands: this.commands, storages, slots, uploads: this.uploads, readbacks, memory };
+    return { commands: this.commands, storages, slots, uploads: this.uploads, tables: this.tables, readbacks, memory };
   }
 
   private placeLeaves(): void {
@@ -109,108 +139,168 @@ class Planner {
       this.bind(tensor, this.add(tensor.type, { kind: "upload", offset: this.uploadBytes }));
       this.uploadBytes += align(storageBytes(tensor.type), this.adapter.minStorageBufferOffsetAlignment);
     }
-    for (const [state, tensor] of this.program.states) this.bind(tensor, this.add(tensor.type, { kind: "state", state }));
+    for (const [state, tensor] of this.program.states) this.bind(tensor, this.stateRef(state));
+    for (const state of this.program.updates.keys()) this.updated.set(placeKey(this.stateRef(state)), state);
+  }
+
+  private stateRef(state: State): BufferRef {
+    const { arena, offsetBytes } = this.placeOf(state);
+    let storage = this.arenas.get(arena);
+    if (storage === undefined) {
+      storage = this.add(state.type, { kind: "states", of: state }).storage;
+      this.arenas.set(arena, storage);
+    }
+    return { storage, type: state.type, offsetBytes };
   }
 
   private findLastReads(): void {
     const touch = (tensor: Tensor, step: number) => this.lastRead.set(ownerKey(tensor), step);
     this.steps.forEach((step, i) => {
-      for (const input of step.kind === "fused" ? step.inputs : step.node.inputs) touch(input, i);
+      for (const input of inputsOf(step)) touch(input, i);
     });
     for (const tensor of [...this.program.outputs.values(), ...this.program.updates.values()]) touch(tensor, this.steps.length);
   }
 
-  private lower(step: Step, index: number): void {
-    if (step.kind === "fused") {
-      const node = step.nodes.at(-1)!;
-      const output = this.newOutput(node, 0, index);
-      const { kernel, params, count } = fusedKernel(step);
-      const bytes = [...step.inputs.map((input) => input.type), output.type].reduce((total, type) => total + dataBytes(type), 0);
-      this.dispatch({
-        kernel,
-        buffers: [...step.inputs.map((input) => this.use(input, index)), output],
-        params: { count, ...params },
-        workgroups: linearWorkgroups(count, FUSED_WORKGROUP_SIZE),
-        flops: step.nodes.length * sizeOf(output.type.shape),
-        bytes,
-      });
+  private lowerFused(step: FusedStep): void {
+    const node = step.nodes.at(-1)!;
+    const output = this.newOutput(node, 0);
+    const { kernel, params, count } = fusedKernel(step);
+    const bytes = [...step.inputs.map((input) => input.type), output.type].reduce((total, type) => total + dataBytes(type), 0);
+    this.dispatch({
+      kernel,
+      buffers: [...step.inputs.map((input) => this.use(input)), output],
+      params: { count, ...params },
+      workgroups: linearWorkgroups(count, FUSED_WORKGROUP_SIZE),
+      flops: step.nodes.length * sizeOf(output.type.shape),
+      bytes,
+    });
+  }
+
+  private lowerOp(step: OpStep): void {
+    const [node] = step.nodes;
+    const { op } = node;
+    if (op.view) {
+      this.refs.set(keyOf(node, 0), { ...this.use(node.inputs[0]!), type: node.outputs[0]! });
       return;
     }
-    const { node } = step;
-    if (node.op.view) {
-      this.refs.set(keyOf(node, 0), { ...this.use(node.inputs[0]!, index), type: node.outputs[0]! });
-      return;
-    }
-    if (!node.op.lower) throw new HeddleError("TRACE_ERROR", `[${node.op.name}] has no WebGPU lowering; every op needs elementwise, view or lower`);
-    const inputs = node.inputs.map((input) => this.use(input, index));
+    const readers = new Map<string, number>();
+    for (const input of inputsOf(step)) readers.set(ownerKey(input), (readers.get(ownerKey(input)) ?? 0) + 1);
+    const contexts = step.nodes.map((each) => this.contextOf(each, readers));
+    if (op.lowerTogether) op.lowerTogether(contexts);
+    else if (op.lower) op.lower(contexts[0]!);
+    else throw new HeddleError("TRACE_ERROR", `[${op.name}] has no WebGPU lowering; every op needs elementwise, view, lower or lowerTogether`);
+  }
+
+  /** @param readers how often the step reads each tensor's memory, by its owner's key */
+  private contextOf(node: Node, readers: ReadonlyMap<string, number>): LowerContext<object> {
+    const inputs = node.inputs.map((input) => this.use(input));
     const inPlace = node.op.inPlace?.(node.inputs.map((input) => input.type)) ?? {};
     const required = node.outputs.length - (node.op.optionalOutputs ?? 0);
     const wanted = node.outputs.filter((_, i) => i < required || node.outputs.some((_, later) => later >= i && this.lastRead.has(keyOf(node, later))));
     const outputs = wanted.map((_, i) => {
       const source = inPlace[i];
-      return source === undefined ? this.newOutput(node, i, index) : this.overwrite(node, i, node.inputs[source]!, index);
+      return source === undefined ? this.newOutput(node, i) : this.overwrite(node, i, node.inputs[source]!, readers);
     });
-    node.op.lower({
+    return {
       attributes: node.attributes,
       inputs,
       outputs,
       adapter: this.adapter,
-      scratch: (type) => this.add(type, null, index),
+      scratch: (type) => this.add(type, null),
+      table: (data) => this.table(data),
       dispatch: (spec) => this.dispatch(spec),
-    });
+    };
   }
 
   /**
    * The memory for an output that overwrites `input`: the input's own where nothing reads the old value later (a state's
    * only when this output is what replaces it), else fresh memory with a copy.
    */
-  private overwrite(node: Node, output: number, input: Tensor, index: number): BufferRef {
+  private overwrite(node: Node, output: number, input: Tensor, readers: ReadonlyMap<string, number>): BufferRef {
     const type = node.outputs[output]!;
     const source = this.ref(input);
-    const { placement } = this.storages[source.storage]!;
-    const dead = this.lastRead.get(ownerKey(input)) === index && node.inputs.filter((other) => ownerKey(other) === ownerKey(input)).length === 1;
-    const replacesState = placement?.kind === "state" && isOutput(this.program.updates.get(placement.state), node, output);
-    if (dead && (placement === null || replacesState)) {
+    const owner = ownerKey(input);
+    const dead = this.lastRead.get(owner) === this.now && readers.get(owner) === 1;
+    if (dead && (this.storages[source.storage]!.placement === null || this.replacesState(node, output, source))) {
       const ref = { ...source, type };
       this.refs.set(keyOf(node, output), ref);
-      this.extend(source.storage, this.lastRead.get(keyOf(node, output)) ?? index);
+      this.extend(source.storage, this.lastRead.get(keyOf(node, output)) ?? this.now);
       return ref;
     }
-    const fresh = this.newOutput(node, output, index);
-    this.commands.push({ kind: "copy", from: source, to: fresh, bytes: storageBytes(type) });
+    const fresh = this.newOutput(node, output);
+    this.copy(source, fresh);
     return fresh;
   }
 
-  private updateStates(end: number): void {
+  private replacesState(node: Node, output: number, place: BufferRef): boolean {
+    const state = this.stateAt(place);
+    const update = state && this.program.updates.get(state);
+    return update?.node === node && update.outputIndex === output;
+  }
+
+  /** The state, replaced by the program, that has this place. */
+  private stateAt(place: BufferRef): State | undefined {
+    return this.updated.get(placeKey(place));
+  }
+
+  /** Whether a copy at the end of the program replaces what is here. */
+  private isReplaced(place: BufferRef): boolean {
+    const state = this.stateAt(place);
+    return state !== undefined && placeKey(this.ref(this.program.updates.get(state)!)) !== placeKey(place);
+  }
+
+  private updateStates(): void {
     const pending: { state: State; from: BufferRef }[] = [];
     for (const [state, tensor] of this.program.updates) {
       let from = this.ref(tensor);
-      const { placement } = this.storages[from.storage]!;
-      if (placement?.kind === "state" && placement.state === state) continue;
-      this.extend(from.storage, end);
+      const other = this.stateAt(from);
+      if (other === state) continue;
+      this.extend(from.storage, this.now);
       // A state replaced by another state's old value must not see that one's new value.
-      if (placement?.kind === "state" && this.program.updates.has(placement.state)) {
-        const temporary = this.add(tensor.type, null, end);
-        this.commands.push({ kind: "copy", from, to: temporary, bytes: storageBytes(tensor.type) });
-        from = temporary;
-      }
+      if (other) from = this.copied(from);
       pending.push({ state, from });
     }
-    for (const { state, from } of pending) {
-      const known = this.program.states.get(state);
-      const to = known ? this.ref(known) : this.add(state.type, { kind: "state", state });
-      this.commands.push({ kind: "copy", from, to, bytes: storageBytes(state.type) });
-    }
+    for (const { state, from } of pending) this.copy(from, this.stateRef(state));
   }
 
   private dispatch(spec: DispatchSpec): void {
     if (spec.workgroups.some((count) => count === 0)) return;
-    this.commands.push({ kind: "dispatch", ...spec, paramsOffset: this.paramsBytes });
-    this.paramsBytes += align(paramsByteLength(spec.kernel), this.adapter.minUniformBufferOffsetAlignment);
+    // WebGPU counts a buffer as one resource: a dispatch that writes one tensor in it may not read another.
+    const isWritten = (_: BufferRef, i: number) => spec.kernel.bindings[i]!.access === "read_write";
+    const written = new Set(spec.buffers.filter(isWritten).map(({ storage }) => storage));
+    const buffers = spec.buffers.map((ref, i) => (written.has(ref.storage) && !isWritten(ref, i) ? this.copied(ref) : ref));
+    this.commands.push({ kind: "dispatch", ...spec, buffers, paramsOffset: this.params(paramsByteLength(spec.kernel)) });
   }
 
-  private add(type: TensorType, placement: Placement | null, step = 0): BufferRef {
-    this.storages.push({ bytes: storageBytes(type), placement, life: { first: step, last: step } });
+  /** Room among the kernels' parameters. */
+  private params(bytes: number): number {
+    const offset = this.paramsBytes;
+    const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = this.adapter;
+    this.paramsBytes += align(bytes, Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment));
+    return offset;
+  }
+
+  private table(data: Uint32Array): BufferRef {
+    const type: TensorType = { dtype: "u32", shape: [data.length] };
+    const offset = this.params(storageBytes(type));
+    this.tables.push({ offset, data });
+    return this.add(type, { kind: "params", offset });
+  }
+
+  private copied(from: BufferRef): BufferRef {
+    const to = this.add(from.type, null);
+    this.commands.push({ kind: "copy", from, to, bytes: storageBytes(from.type) });
+    return to;
+  }
+
+  private copy(from: BufferRef, to: BufferRef): void {
+    // A copy within one buffer is an error, even from one part to another.
+    const source = from.storage === to.storage ? this.copied(from) : from;
+    this.commands.push({ kind: "copy", from: source, to, bytes: storageBytes(from.type) });
+  }
+
+  private add(type: TensorType, placement: Placement | null): BufferRef {
+    this.storages.push({ bytes: storageBytes(type), placement, life: { first: this.now, last: this.now } });
     return { storage: this.storages.length - 1, type };
   }
 
@@ -218,11 +308,23 @@ class Planner {
     this.refs.set(keyOf(tensor.node, tensor.outputIndex), ref);
   }
 
-  private newOutput(node: Node, output: number, step: number): BufferRef {
-    const ref = this.add(node.outputs[output]!, null, step);
-    this.refs.set(keyOf(node, output), ref);
-    this.extend(ref.storage, this.lastRead.get(keyOf(node, output)) ?? step);
+  private newOutput(node: Node, output: number): BufferRef {
+    const key = keyOf(node, output);
+    const type = node.outputs[output]!;
+    const neighbour = this.neighbours.get(key);
+    const ref = neighbour ? { storage: this.storageOf(neighbour.neighbourhood), type, offsetBytes: neighbour.offsetBytes } : this.add(type, null);
+    this.refs.set(key, ref);
+    this.extend(ref.storage, this.lastRead.get(key) ?? this.now);
     return ref;
+  }
+
+  private storageOf(neighbourhood: Neighbourhood): number {
+    let storage = this.neighbourhoods.get(neighbourhood);
+    if (storage === undefined) {
+      storage = this.add({ dtype: "u32", shape: [neighbourhood.bytes / bytesPerElement("u32")] }, null).storage;
+      this.neighbourhoods.set(neighbourhood, storage);
+    }
+    return storage;
   }
 
   private extend(storage: number, step: number): void {
@@ -234,19 +336,11 @@ class Planner {
     return this.refs.get(keyOf(tensor.node, tensor.outputIndex))!;
   }
 
-  private use(tensor: Tensor, step: number): BufferRef {
+  private use(tensor: Tensor): BufferRef {
     const ref = this.ref(tensor);
-    this.extend(ref.storage, step);
+    this.extend(ref.storage, this.now);
     return ref;
   }
 }
 
-const keyOf = (node: Node, output: number) => `${node.id}.${output}`;
-const isOutput = (tensor: Tensor | undefined, node: Node, output: number) => tensor?.node === node && tensor.outputIndex === output;
-
-/** The tensor whose memory `tensor` shows: itself, or what it is a view of. */
-function ownerKey(tensor: Tensor): string {
-  let owner = tensor;
-  while (owner.node.op.view) owner = owner.node.inputs[0]!;
-  return keyOf(owner.node, owner.outputIndex);
-}
+const placeKey = ({ storage, offsetBytes = 0 }: BufferRef) => `${storage}@${offsetBytes}`;

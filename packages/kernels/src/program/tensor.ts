@@ -38,3 +38,13 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 }
+
+/** Names one output of one node of a trace. */
+export const keyOf = (node: Node, output: number): string => `${node.id}.${output}`;
+
+/** The key of the tensor whose memory `tensor` shows: its own, or that of what it is a view of. */
+export function ownerKey(tensor: Tensor): string {
+  let owner = tensor;
+  while (owner.node.op.view) owner = owner.node.inputs[0]!;
+  return keyOf(owner.node, owner.outputIndex);
+}

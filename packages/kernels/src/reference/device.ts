@@ -1,5 +1,5 @@
 import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
-import type { Device, Executable, PrepareOptions, RunOptions, State } from "../device/device.ts";
+import type { Device, Executable, PrepareOptions, RunOptions, State, StateSpec } from "../device/device.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import { dataBytes, dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
@@ -73,6 +73,10 @@ export class ReferenceDevice implements Device {
     const state = new ReferenceState(this, name, type);
     if (data) state.write(data);
     return state;
+  }
+
+  createStates(specs: readonly StateSpec[]): State[] {
+    return specs.map(({ name, type }) => this.createState(name, type));
   }
 
   async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {

@@ -1,5 +1,5 @@
 import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
-import type { Device, Executable, PrepareOptions, State } from "../device/device.ts";
+import type { Device, Executable, PrepareOptions, State, StateSpec } from "../device/device.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { politely } from "../device/polite-wait.ts";
 import { HeddleError } from "../errors.ts";
@@ -57,16 +57,20 @@ export class WebGpuDevice implements Device {
   }
 
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State {
+    const [state] = this.createStates([{ name, type }]);
+    if (data) state!.write(data);
+    return state!;
+  }
+
+  createStates(specs: readonly StateSpec[]): State[] {
     this.gpu.assertUsable();
-    const state = new WebGpuState(this, name, type);
-    if (data) state.write(data);
-    return state;
+    return WebGpuState.create(this, specs);
   }
 
   async readStates(states: readonly State[]): Promise<HostTensor["data"][]> {
     this.gpu.assertUsable();
     const results: HostTensor["data"][] = [];
-    let batch: { buffer: GPUBuffer; type: TensorType }[] = [];
+    let batch: { buffer: GPUBuffer; offset: number; type: TensorType }[] = [];
     let bytes = 0;
     const flush = async () => {
       if (batch.length > 0) results.push(...(await readBuffers(this, batch)));
@@ -77,7 +81,8 @@ export class WebGpuDevice implements Device {
       if (state.disposed) throw new HeddleError("DISPOSED", `[state ${state.name}] was disposed; read it before disposing of its model`);
       const size = dataBytes(state.type);
       if (bytes + size > READ_CHUNK_BYTES) await flush();
-      batch.push({ buffer: (state as WebGpuState).buffer, type: state.type });
+      const { buffer, part } = state as WebGpuState;
+      batch.push({ buffer, offset: part.offsetBytes, type: state.type });
       bytes += size;
     }
     await flush();

@@ -41,7 +41,7 @@ export class WebGpuExecutable implements Executable {
     private readonly device: WebGpuDevice,
     readonly program: Program,
   ) {
-    this.plan = plan(program, device.gpu.profile);
+    this.plan = plan(program, device.gpu.profile, (state) => (state as WebGpuState).part);
     this.cost = costOf(this.plan.commands);
     this.staging = new ArrayBuffer(this.plan.memory.uploadBytes);
   }
@@ -150,7 +150,7 @@ export class WebGpuExecutable implements Executable {
     this.device.workspace.reserve(this, this.plan.slots);
     this.resources = {
       upload: make("upload", uploadBytes, BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC),
-      params: make("params", paramsBytes, BufferUsage.UNIFORM | BufferUsage.COPY_DST),
+      params: make("params", paramsBytes, BufferUsage.UNIFORM | BufferUsage.STORAGE | BufferUsage.COPY_DST),
       readback: make("readback", readbackBytes, BufferUsage.MAP_READ | BufferUsage.COPY_DST),
     };
     if (this.resources.params) {
@@ -158,6 +158,7 @@ export class WebGpuExecutable implements Executable {
       for (const command of this.plan.commands) {
         if (command.kind === "dispatch") packParams(command.kernel, command.params ?? {}, bytes, command.paramsOffset);
       }
+      for (const { offset, data } of this.plan.tables) new Uint32Array(bytes.buffer, offset, data.length).set(data);
       device.queue.writeBuffer(this.resources.params.buffer, 0, bytes.buffer);
     }
     return this.resources;
@@ -188,7 +189,8 @@ export class WebGpuExecutable implements Executable {
   private bufferOf(storage: number): { buffer: GPUBuffer; offset: number } {
     const { placement } = this.plan.storages[storage]!;
     if (placement.kind === "slot") return { buffer: this.device.workspace.buffer(placement.slot), offset: 0 };
-    if (placement.kind === "state") return { buffer: (placement.state as WebGpuState).buffer, offset: 0 };
+    if (placement.kind === "states") return { buffer: (placement.of as WebGpuState).buffer, offset: 0 };
+    if (placement.kind === "params") return { buffer: this.resources!.params!.buffer, offset: placement.offset };
     return { buffer: this.resources!.upload!.buffer, offset: placement.offset };
   }
 }

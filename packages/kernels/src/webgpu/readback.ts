@@ -3,8 +3,8 @@ import { BufferUsage, MapMode } from "../memory/usage.ts";
 import { arrayOf, copyBytes, dataBytes, storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 
-/** Copies whole buffers back in one submission and one map. */
-export async function readBuffers(device: WebGpuDevice, sources: readonly { buffer: GPUBuffer; type: TensorType }[]): Promise<HostTensor["data"][]> {
+/** Copies tensors back in one submission and one map. */
+export async function readBuffers(device: WebGpuDevice, sources: readonly { buffer: GPUBuffer; offset: number; type: TensorType }[]): Promise<HostTensor["data"][]> {
   const { gpu } = device;
   const offsets: number[] = [];
   let total = 0;
@@ -15,9 +15,9 @@ export async function readBuffers(device: WebGpuDevice, sources: readonly { buff
   const staging = gpu.pool.allocate("readback", total, BufferUsage.MAP_READ | BufferUsage.COPY_DST);
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "readback" });
-    sources.forEach(({ buffer, type }, i) => {
+    sources.forEach(({ buffer, offset, type }, i) => {
       const bytes = copyBytes(type);
-      if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging.buffer, offsets[i]!, bytes);
+      if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, staging.buffer, offsets[i]!, bytes);
     });
     gpu.device.queue.submit([encoder.finish()]);
     device.traffic.submissions++;

@@ -1,38 +1,48 @@
 import type { State } from "../device/device.ts";
-import type { PooledBuffer } from "../memory/pool.ts";
+import { Arena, type ArenaPart } from "../memory/arena.ts";
 import { BufferUsage } from "../memory/usage.ts";
 import { storageBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import { checkStateData } from "../reference/device.ts";
 import type { WebGpuDevice } from "./device.ts";
 
-/** A state in a GPU buffer of its own. */
+/** A state in a GPU buffer, its own or one that it shares with states made together with it. */
 export class WebGpuState implements State {
-  private readonly pooled: PooledBuffer;
   disposed = false;
 
-  constructor(
+  private constructor(
     readonly device: WebGpuDevice,
     readonly name: string,
     readonly type: TensorType,
-  ) {
-    this.pooled = device.gpu.pool.allocate(`state/${name}`, storageBytes(type), BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST);
+    /** Where its bytes are. */
+    readonly part: ArenaPart,
+  ) {}
+
+  /** States that lie one after another in memory, zeroed. */
+  static create(device: WebGpuDevice, specs: readonly { readonly name: string; readonly type: TensorType }[]): WebGpuState[] {
+    const { pool, profile } = device.gpu;
+    const parts = Arena.allocate(
+      pool,
+      specs.map(({ name, type }) => ({ label: `state/${name}`, sizeBytes: storageBytes(type) })),
+      { alignment: profile.minStorageBufferOffsetAlignment, usage: BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST },
+    );
+    return specs.map(({ name, type }, i) => new WebGpuState(device, name, type, parts[i]!));
   }
 
   get buffer(): GPUBuffer {
-    return this.pooled.buffer;
+    return this.part.arena.buffer;
   }
 
   write(data: HostTensor["data"]): void {
     checkStateData(this, data);
     this.device.gpu.assertUsable();
     const { buffer, byteOffset, byteLength } = inWholeWords(data);
-    this.device.gpu.device.queue.writeBuffer(this.buffer, 0, buffer, byteOffset, byteLength);
+    this.device.gpu.device.queue.writeBuffer(this.buffer, this.part.offsetBytes, buffer, byteOffset, byteLength);
   }
 
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.pooled.release();
+    this.part.release();
   }
 }
 

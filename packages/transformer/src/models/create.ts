@@ -1,19 +1,26 @@
-import type { Device } from "@heddle/kernels";
+import type { Device, State } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import { initialize } from "../nn/initialize.ts";
+import type { ParameterSpec } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
 
 /** A model without anything learnt or drawn: for what does not depend on weights, such as its speed. */
 export function createZeroModel(device: Device, architecture: Architecture, config: ModelConfig): Model {
-  return new Model(architecture, config, device, new Map(parametersOf(architecture, config).map(({ name, shape }) => [name, device.createState(name, { dtype: "f32", shape })])));
+  return new Model(architecture, config, device, zeroParameters(device, parametersOf(architecture, config)));
 }
 
 /** A new model with random weights, the same for the same seed. */
 export function createModel(device: Device, architecture: Architecture, config: ModelConfig, seed: number): Model {
-  const parameters = new Map(
-    parametersOf(architecture, config).map((spec) => [spec.name, device.createState(spec.name, { dtype: "f32", shape: spec.shape }, initialize(spec, seed))]),
-  );
+  const specs = parametersOf(architecture, config);
+  const parameters = zeroParameters(device, specs);
+  for (const spec of specs) parameters.get(spec.name)!.write(initialize(spec, seed));
   return new Model(architecture, config, device, parameters);
+}
+
+/** States for parameters, side by side in memory as an optimizer wants them. */
+export function zeroParameters(device: Device, specs: readonly ParameterSpec[]): Map<string, State> {
+  const states = device.createStates(specs.map(({ name, shape }) => ({ name, type: { dtype: "f32", shape } })));
+  return new Map(states.map((state) => [state.name, state]));
 }

@@ -1,9 +1,10 @@
-import { formatShape, HeddleError, type Device, type State } from "@heddle/kernels";
+import { formatShape, HeddleError, type Device } from "@heddle/kernels";
 import { openModelFolder, type ModelFolder, type ModelFolderSource, type ModelWeights } from "../checkpoint/index.ts";
 import { parseConfig, withLabels, type ModelConfig } from "../config/index.ts";
 import { initialize } from "../nn/initialize.ts";
 import type { ParameterSpec } from "../nn/scope.ts";
 import { architectureByName, architectureFor, type Architecture, type Head } from "./architectures.ts";
+import { zeroParameters } from "./create.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
 
@@ -75,14 +76,14 @@ async function loadParameters(device: Device, folder: ModelFolder, architecture:
     if (isBase(spec.name, architecture)) throw mismatch(folder.label, architecture, spec, name === undefined ? null : weights.entry(name).shape);
     missing.push(spec);
   }
-  const parameters = new Map<string, State>();
+  const parameters = zeroParameters(device, specs);
   try {
-    for (const spec of missing) parameters.set(spec.name, device.createState(spec.name, { dtype: "f32", shape: spec.shape }, initialize(spec, seed)));
+    for (const spec of missing) parameters.get(spec.name)!.write(initialize(spec, seed));
     let loadedTensors = 0;
     for await (const { name, dtype, data } of weights.stream({ names: sources.keys(), ...(signal && { signal }) })) {
       const spec = sources.get(name)!;
       if (dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[${folder.label}] tensor ${name} holds integers; ${architecture.name} wants floats there`);
-      parameters.set(spec.name, device.createState(spec.name, { dtype: "f32", shape: spec.shape }, data));
+      parameters.get(spec.name)!.write(data);
       onProgress?.({ loadedTensors: ++loadedTensors, totalTensors: sources.size });
     }
   } catch (error) {

@@ -26,7 +26,8 @@ const adamWOp = defineOp<AdamWAttributes>({
     return [parameter!, parameter!, parameter!];
   },
   reference: referenceAdamW,
-  lower: lowerAdamW,
+  lowerTogether: lowerAdamW,
+  adjacentInputs: () => [1],
   onnx: onnxAdamW,
   inPlace: () => ({ 0: 0, 1: 2, 2: 3 }),
 });
@@ -62,7 +63,8 @@ export interface AdamWUpdate {
 
 /**
  * One step of AdamW (Loshchilov & Hutter 2019, algorithm 2) as torch.optim.AdamW takes it: decay by learningRate ·
- * weightDecay, then the bias-corrected step. Replaces the three states in place, in one dispatch.
+ * weightDecay, then the bias-corrected step. Replaces the three states in place. On a GPU the calls of a program share a
+ * dispatch where parameters, first and second moments each came from one `createStates`.
  *
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */

@@ -1,55 +1,120 @@
+import type { AdapterProfile } from "../../device/profile.ts";
 import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
+import { kernelMemo } from "../../program/kernel-memo.ts";
+import { spanOf, type BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import type { AdamWAttributes } from "./adamw.ts";
+import { foursInto, PIECE_WGSL, piecesOf } from "./pieces.ts";
 
-const WORKGROUP_SIZE = 32;
-/** Elements (or fours) that one lane updates, a workgroup apart: one each took lavapipe up to 1.8 times the CPU time. */
-const PER_LANE = 16;
+// Many tensors in one dispatch, as apex's multi_tensor_apply: the parameters lie in one buffer, their moments in two
+// others, the gradients in a fourth, and a table says for each workgroup which piece of which tensor is its own.
 
-function adamWKernel(width: 1 | 4): Kernel {
-  const type = width === 4 ? "vec4f" : "f32";
-  const array = `array<${type}>`;
-  const scalar = "array<f32>";
+/** Fours that one lane updates, a workgroup apart: one each took lavapipe up to 1.8 times the CPU time. */
+const SHAPES = { software: { lanes: 32, foursPerLane: 16 }, gpu: { lanes: 256, foursPerLane: 4 } };
+const TABLE_COLUMNS = 8;
+const kernelOnce = kernelMemo();
+
+/** What follows from the scalars is worked out once: they are four buffers, and eight is all that default limits allow. */
+const factorsKernel = defineKernel({
+  label: "adamW/factors",
+  reads: { learningRate: "array<f32>", correction1: "array<f32>", correction2: "array<f32>", scale: "array<f32>" },
+  writes: { factors: "array<vec4f>" },
+  workgroupSize: [1],
+  body: `  factors[0] = vec4f(learningRate[0], learningRate[0] / correction1[0], 1.0 / sqrt(correction2[0]), scale[0]);`,
+});
+
+function adamWKernel(lanes: number): Kernel {
   return defineKernel({
-    label: `adamW/x${width}`,
-    // Eight storage buffers, all that default limits allow.
-    reads: { gradient: array, learningRate: scalar, correction1: scalar, correction2: scalar, scale: scalar },
-    writes: { parameter: array, first: array, second: array },
-    params: { size: "u32", oneMinusBeta1: "f32", oneMinusBeta2: "f32", epsilon: "f32", weightDecay: "f32" },
-    workgroupSize: [WORKGROUP_SIZE],
-    linear: true,
-    body: `
-  let keep = 1.0 - learningRate[0] * p.weightDecay;
-  let stepSize = learningRate[0] / correction1[0];
-  let spread = 1.0 / sqrt(correction2[0]);
-  let factor = scale[0];
-  let begin = (index / ${WORKGROUP_SIZE}u) * ${WORKGROUP_SIZE * PER_LANE}u + index % ${WORKGROUP_SIZE}u;
-  let end = min(begin + ${WORKGROUP_SIZE * PER_LANE}u, p.size);
-  for (var i = begin; i < end; i += ${WORKGROUP_SIZE}u) {
-    let g = gradient[i] * factor;
-    let m = first[i] + (g - first[i]) * p.oneMinusBeta1;
-    let v = second[i] + (g * g - second[i]) * p.oneMinusBeta2;
-    first[i] = m;
-    second[i] = v;
-    parameter[i] = parameter[i] * keep - stepSize * m / (sqrt(v) * spread + p.epsilon);
+    label: `adamW/${lanes}`,
+    reads: { gradients: "array<vec4f>", table: "array<vec4u>", factors: "array<vec4f>" },
+    writes: { parameters: "array<vec4f>", firsts: "array<vec4f>", seconds: "array<vec4f>" },
+    params: { pieces: "u32", oneMinusBeta1: "f32", oneMinusBeta2: "f32", epsilon: "f32" },
+    workgroupSize: [lanes],
+    body: `${PIECE_WGSL}
+  let begins = table[2u * piece];
+  let rest = table[2u * piece + 1u];
+  let fours = rest.x;
+  let learningRate = factors[0].x;
+  let stepSize = factors[0].y;
+  let spread = factors[0].z;
+  let scale = factors[0].w;
+  let keep = 1.0 - learningRate * bitcast<f32>(rest.z);
+  for (var i = localIndex; i < fours; i += ${lanes}u) {
+    var g = gradients[begins.y + i] * scale;
+    // Padding stays zero, whatever lies behind the gradient.
+    if (i + 1u == fours) { g = select(vec4f(0), g, vec4u(0u, 1u, 2u, 3u) < vec4u(rest.y)); }
+    let oldM = firsts[begins.z + i];
+    let oldV = seconds[begins.w + i];
+    let m = oldM + (g - oldM) * p.oneMinusBeta1;
+    let v = oldV + (g * g - oldV) * p.oneMinusBeta2;
+    firsts[begins.z + i] = m;
+    seconds[begins.w + i] = v;
+    parameters[begins.x + i] = parameters[begins.x + i] * keep - stepSize * m / (sqrt(v) * spread + p.epsilon);
   }`,
   });
 }
 
-const kernels = { 1: adamWKernel(1), 4: adamWKernel(4) };
+/** One node's update: what a dispatch works on. */
+interface Update {
+  readonly context: LowerContext<AdamWAttributes>;
+  readonly tensors: { readonly parameter: BufferRef; readonly gradient: BufferRef; readonly first: BufferRef; readonly second: BufferRef };
+  readonly scalars: readonly BufferRef[];
+}
 
-export function lowerAdamW({ attributes: { beta1, beta2, epsilon, weightDecay }, inputs, outputs, dispatch }: LowerContext<AdamWAttributes>): void {
-  const size = sizeOf(outputs[0]!.type.shape);
-  const width = size % 4 === 0 ? 4 : 1;
-  const count = WORKGROUP_SIZE * Math.ceil(size / width / (WORKGROUP_SIZE * PER_LANE));
-  const [, gradient, , , ...scalars] = inputs;
+export function lowerAdamW(contexts: readonly LowerContext<AdamWAttributes>[]): void {
+  const updates = contexts.map((context): Update => {
+    const [, gradient, , , ...scalars] = context.inputs;
+    const [parameter, first, second] = context.outputs;
+    return { context, tensors: { parameter: parameter!, gradient: gradient!, first: first!, second: second! }, scalars };
+  });
+  const place = ({ storage, offsetBytes = 0 }: BufferRef) => `${storage}@${offsetBytes}`;
+  const factors = new Map<string, BufferRef>();
+  const factorsOf = ({ scalars, context: { scratch, dispatch } }: Update): BufferRef => {
+    const key = scalars.map(place).join();
+    let y = factors.get(key);
+    if (!y) {
+      y = scratch({ dtype: "f32", shape: [4] });
+      dispatch({ kernel: factorsKernel, buffers: [...scalars, y], workgroups: [1, 1, 1], flops: 3, bytes: 32 });
+      factors.set(key, y);
+    }
+    return y;
+  };
+  const groups = new Map<string, Update[]>();
+  for (const update of updates) {
+    const { beta1, beta2, epsilon } = update.context.attributes;
+    const key = [...Object.values(update.tensors).map(({ storage }) => storage), ...update.scalars.map(place), beta1, beta2, epsilon].join();
+    groups.set(key, [...(groups.get(key) ?? []), update]);
+  }
+  for (const group of groups.values()) updateAll(group, factorsOf(group[0]!));
+}
+
+/** Updates whose tensors lie in the same four storages, by the same scalars. */
+function updateAll(updates: readonly Update[], factors: BufferRef): void {
+  const { adapter, attributes, table, dispatch } = updates[0]!.context;
+  const { lanes, foursPerLane } = shapeFor(adapter);
+  const spans = (["parameter", "gradient", "first", "second"] as const).map((name) => ({ name, span: spanOf(updates.map(({ tensors }) => tensors[name])) }));
+  const [parameters, gradients, firsts, seconds] = spans.map(({ span }) => span);
+  const rows: number[] = [];
+  for (const { tensors, context } of updates) {
+    const begins = spans.map(({ name, span }) => foursInto(span, tensors[name]));
+    for (const { firstFour, fours, inLastFour } of piecesOf(tensors.parameter, lanes * foursPerLane)) {
+      rows.push(...begins.map((begin) => begin + firstFour), fours, inLastFour, bitsOf(context.attributes.weightDecay), 0);
+    }
+  }
+  const pieces = rows.length / TABLE_COLUMNS;
+  if (pieces === 0) return;
+  const size = updates.reduce((total, { tensors }) => total + sizeOf(tensors.parameter.type.shape), 0);
+  const { beta1, beta2, epsilon } = attributes;
   dispatch({
-    kernel: kernels[width],
-    buffers: [gradient!, ...scalars, ...outputs],
-    params: { count, size: size / width, oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon, weightDecay },
-    workgroups: linearWorkgroups(count, WORKGROUP_SIZE),
+    kernel: kernelOnce(["adamW", lanes], () => adamWKernel(lanes)),
+    buffers: [gradients!, table(Uint32Array.from(rows)), factors, parameters!, firsts!, seconds!],
+    params: { pieces, oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon },
+    workgroups: linearWorkgroups(pieces, 1),
     flops: 15 * size,
     bytes: 4 * 7 * size,
   });
 }
+
+const shapeFor = ({ kind }: AdapterProfile) => SHAPES[kind === "software" ? "software" : "gpu"];
+const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;

@@ -1,72 +1,11 @@
 import { HeddleError } from "../../errors.ts";
-import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
-import type { BufferRef } from "../../program/lowering.ts";
-import { defineOp, type LowerContext } from "../../program/op.ts";
+import { defineOp } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { constant, emitOne, type TensorLike } from "../../program/trace.ts";
-import { sizeOf } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
-import { onnxGlobalNorm } from "./op.onnx.ts";
 import { add, div, less, where } from "../elementwise/arithmetic.ts";
-
-const WORKGROUP_SIZE = 32;
-const ELEMENTS_PER_LANE = 1024;
-const MAX_LANES = 2048;
-/** Partial sums that one lane adds up at the end. */
-const LAST_LANES = 64;
-
-/** Lane i adds x[i], x[i + lanes], … (or their squares) in order and leaves the sum in its slot. */
-function sumKernel(width: 1 | 4, squares: boolean): Kernel {
-  const type = width === 4 ? "vec4f" : "f32";
-  return defineKernel({
-    label: `globalNorm/${squares ? "squares" : "fold"}/x${width}`,
-    reads: { x: `array<${type}>` },
-    writes: { partial: "array<f32>" },
-    params: { size: "u32", slot: "u32" },
-    workgroupSize: [WORKGROUP_SIZE],
-    linear: true,
-    body: `
-  var total = ${type}(0);
-  for (var i = index; i < p.size; i += p.count) { total += ${squares ? "x[i] * x[i]" : "x[i]"}; }
-  partial[p.slot + index] = ${width === 4 ? "dot(total, vec4f(1))" : "total"};`,
-  });
-}
-
-const squaresKernels = { 1: sumKernel(1, true), 4: sumKernel(4, true) };
-const foldKernel = sumKernel(1, false);
-const rootKernel = defineKernel({
-  label: "globalNorm/root",
-  reads: { x: "array<f32>" },
-  writes: { norm: "array<f32>" },
-  params: { size: "u32" },
-  workgroupSize: [1],
-  body: `
-  var total = 0.0;
-  for (var i = 0u; i < p.size; i++) { total += x[i]; }
-  norm[0] = sqrt(total);`,
-});
-
-function lower({ inputs, outputs, scratch, dispatch }: LowerContext<object>): void {
-  const lanesOf = (size: number) => Math.min(MAX_LANES, Math.ceil(size / ELEMENTS_PER_LANE));
-  const slots = inputs.reduce((total, { type }) => total + lanesOf(sizeOf(type.shape)), 0);
-  const partial = scratch({ dtype: "f32", shape: [slots] });
-  let slot = 0;
-  for (const gradient of inputs) {
-    const size = sizeOf(gradient.type.shape);
-    const count = lanesOf(size);
-    const width = size % 4 === 0 ? 4 : 1;
-    dispatch({ kernel: squaresKernels[width], buffers: [gradient, partial], params: { count, size: size / width, slot }, workgroups: linearWorkgroups(count, WORKGROUP_SIZE), flops: 2 * size, bytes: 4 * (size + count) });
-    slot += count;
-  }
-  const fold = (x: BufferRef, lanes: number): BufferRef => {
-    const y = scratch({ dtype: "f32", shape: [lanes] });
-    dispatch({ kernel: foldKernel, buffers: [x, y], params: { count: lanes, size: slots, slot: 0 }, workgroups: linearWorkgroups(lanes, WORKGROUP_SIZE), flops: slots, bytes: 4 * (slots + lanes) });
-    return y;
-  };
-  const last = slots > LAST_LANES ? fold(partial, LAST_LANES) : partial;
-  const size = Math.min(slots, LAST_LANES);
-  dispatch({ kernel: rootKernel, buffers: [last, outputs[0]!], params: { size }, workgroups: [1, 1, 1], flops: size, bytes: 4 * (size + 1) });
-}
+import { lowerGlobalNorm } from "./global-norm.wgsl.ts";
+import { onnxGlobalNorm } from "./op.onnx.ts";
 
 function reference(inputs: readonly NdArray[], _: object, context: ReferenceContext): NdArray[] {
   const y = context.zeros("f32", []);
@@ -84,7 +23,8 @@ const globalNormOp = defineOp({
     return [{ dtype: "f32", shape: [] }];
   },
   reference,
-  lower,
+  lower: lowerGlobalNorm,
+  adjacentInputs: (inputs) => inputs.map((_, i) => i),
   onnx: onnxGlobalNorm,
 });
 
