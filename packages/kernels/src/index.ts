@@ -24,6 +24,11 @@ export { bytesPerElement, formatShape, sizeOf, type DType, type HostTensor, type
 // Files for other runtimes
 export { exportToOnnx, type OnnxExport, type OnnxInput } from "./onnx/export.ts";
 
+// Profiles
+export { profile, type ProfileOptions } from "./profile/profile.ts";
+export type { ProfileReport, ProfileRow, ProfileSpan } from "./profile/report.ts";
+export { toChromeTrace, type ChromeTrace, type ChromeTraceEvent } from "./profile/chrome-trace.ts";
+
 // Operations
 export { add, div, equal, less, maximum, mul, neg, sub, where } from "./ops/elementwise/arithmetic.ts";
 export { cast, exp, log, sigmoid, sqrt, tanh } from "./ops/elementwise/unary.ts";

@@ -11,6 +11,8 @@ export interface CompiledFunction {
   /** Traces, plans and builds pipelines for each combination of input types, all at once. */
   warmup(inputTypes: readonly Readonly<Record<string, TensorType>>[]): Promise<void>;
   run(inputs: RunInputs, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /** What `run` would run for these inputs, and the inputs as tensors. */
+  prepare(inputs: RunInputs): { readonly executable: Executable; readonly tensors: Readonly<Record<string, HostTensor>> };
   /** The traced program for these input types. */
   program(inputTypes: Readonly<Record<string, TensorType>>): Program;
   /** The memory that a run with these input types needs, exactly, before anything is allocated for it. */
@@ -36,6 +38,11 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
     }
     return executable;
   };
+  const prepare = (inputs: RunInputs) => {
+    const tensors = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, typeof value === "number" ? scalar(value) : value]));
+    const types = Object.fromEntries(Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, dtype: dtypeOf(data) }]));
+    return { executable: executableFor(types), tensors };
+  };
   const dispose = () => {
     for (const executable of executables.values()) executable.dispose();
     executables.clear();
@@ -45,10 +52,10 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
       await Promise.all(inputTypes.map((types) => executableFor(types).warmup()));
     },
     async run(inputs, options) {
-      const tensors = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, typeof value === "number" ? scalar(value) : value]));
-      const types = Object.fromEntries(Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, dtype: dtypeOf(data) }]));
-      return executableFor(types).run(tensors, options);
+      const { executable, tensors } = prepare(inputs);
+      return executable.run(tensors, options);
     },
+    prepare,
     program: (types) => executableFor(types).program,
     plan: (types) => executableFor(types).memory,
     dispose,

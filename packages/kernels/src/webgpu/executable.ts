@@ -5,13 +5,14 @@ import type { PooledBuffer } from "../memory/pool.ts";
 import { BufferUsage } from "../memory/usage.ts";
 import { checkInputs } from "../program/check-inputs.ts";
 import { packParams, paramsByteLength } from "../program/kernel.ts";
-import { plan, type Command, type Plan } from "../program/plan.ts";
+import { plan, type Plan } from "../program/plan.ts";
 import type { Program } from "../program/program.ts";
 import type { BufferRef } from "../program/lowering.ts";
 import { copyBytes, storageBytes, type HostTensor } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { mapAndCopy } from "./readback.ts";
+import { encodeDispatch, type BufferPlace, type RecordedCommand } from "./recorded.ts";
 import type { WebGpuState } from "./state.ts";
 import { costOf } from "./queue-clock.ts";
 import { Submitter } from "./submitter.ts";
@@ -28,8 +29,8 @@ export class WebGpuExecutable implements Executable {
   private readonly plan: Plan;
   private resources: Resources | null = null;
   private pipelines: Promise<Pipeline[]> | null = null;
-  private bindGroups: GPUBindGroup[] = [];
-  private bindGroupsVersion = -1;
+  private recorded: readonly RecordedCommand[] = [];
+  private recordedVersion = -1;
   private readonly staging: ArrayBuffer;
   /** The latest run that still uses the readback buffer. */
   private reading: Promise<unknown> = Promise.resolve();
@@ -38,7 +39,7 @@ export class WebGpuExecutable implements Executable {
   private disposed = false;
 
   constructor(
-    private readonly device: WebGpuDevice,
+    readonly device: WebGpuDevice,
     readonly program: Program,
   ) {
     this.plan = plan(program, device.gpu.profile, (state) => (state as WebGpuState).part);
@@ -77,7 +78,24 @@ export class WebGpuExecutable implements Executable {
     this.device.workspace.release(this);
     for (const buffer of Object.values(this.resources ?? {})) (buffer as PooledBuffer | null)?.release();
     this.resources = null;
-    this.bindGroups = [];
+    this.recorded = [];
+  }
+
+  /** Uploads the inputs and gives what a run would submit, for the profiler. Good until the next `await`: another program may move the workspace. */
+  record(pipelines: readonly Pipeline[], inputs: Readonly<Record<string, HostTensor>>): readonly RecordedCommand[] {
+    this.assertUsable();
+    const resources = this.allocate();
+    if (this.recordedVersion !== this.device.workspace.version) this.recorded = this.resolve(pipelines, resources);
+    this.recordedVersion = this.device.workspace.version;
+    if (resources.upload) {
+      for (const [name, offset] of this.plan.uploads) {
+        const { data } = inputs[name]!;
+        new Uint8Array(this.staging, offset, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+      this.device.gpu.device.queue.writeBuffer(resources.upload.buffer, 0, this.staging);
+      this.device.traffic.uploads++;
+    }
+    return this.recorded;
   }
 
   private assertUsable(): void {
@@ -86,7 +104,8 @@ export class WebGpuExecutable implements Executable {
     this.device.gpu.assertUsable();
   }
 
-  private buildPipelines(): Promise<Pipeline[]> {
+  /** Starts all builds at once; each is done once for the device. */
+  buildPipelines(): Promise<Pipeline[]> {
     this.assertUsable();
     this.pipelines ??= Promise.all(this.plan.commands.filter((command) => command.kind === "dispatch").map(({ kernel }) => this.device.pipelines.get(kernel)));
     this.pipelines.catch(() => (this.pipelines = null));
@@ -105,35 +124,22 @@ export class WebGpuExecutable implements Executable {
   /** Uploads, encodes and submits; everything in here is synchronous, so runs never interleave. */
   private submit(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): void {
     signal?.throwIfAborted();
-    this.assertUsable();
-    const resources = this.allocate();
-    this.bind(pipelines, resources);
+    const commands = this.record(pipelines, inputs);
     const { gpu, traffic, maxDispatchesPerSubmission } = this.device;
-    if (resources.upload) {
-      for (const [name, offset] of this.plan.uploads) {
-        const { data } = inputs[name]!;
-        new Uint8Array(this.staging, offset, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      }
-      gpu.device.queue.writeBuffer(resources.upload.buffer, 0, this.staging);
-      traffic.uploads++;
-    }
     const queue = new Submitter(gpu.device, this.program.name);
     let dispatches = 0;
-    for (const command of this.plan.commands) {
+    for (const command of commands) {
       if (command.kind === "copy") {
-        queue.copy(this.rangeOf(command.from), this.rangeOf(command.to), command.bytes);
+        queue.copy(command.from, command.to, command.bytes);
         continue;
       }
       if (dispatches > 0 && dispatches % maxDispatchesPerSubmission === 0) queue.flush();
-      const pass = queue.pass();
-      pass.setPipeline(pipelines[dispatches]!.pipeline);
-      pass.setBindGroup(0, this.bindGroups[dispatches]!);
-      pass.dispatchWorkgroups(...command.workgroups);
+      encodeDispatch(queue.pass(), command);
       dispatches++;
     }
     for (const name of wanted) {
       const { source, offset } = this.plan.readbacks.get(name)!;
-      queue.copy(this.rangeOf(source), { buffer: resources.readback!.buffer, offset }, copyBytes(source.type));
+      queue.copy(this.rangeOf(source), { buffer: this.resources!.readback!.buffer, offset }, copyBytes(source.type));
     }
     queue.flush();
     traffic.submissions += queue.submissions;
@@ -164,20 +170,16 @@ export class WebGpuExecutable implements Executable {
     return this.resources;
   }
 
-  private bind(pipelines: Pipeline[], resources: Resources): void {
-    const { workspace, gpu } = this.device;
-    if (this.bindGroupsVersion === workspace.version) return;
-    this.bindGroupsVersion = workspace.version;
-    const dispatches = this.plan.commands.filter((command): command is Extract<Command, { kind: "dispatch" }> => command.kind === "dispatch");
-    this.bindGroups = dispatches.map((command, i) => {
+  private resolve(pipelines: readonly Pipeline[], resources: Resources): RecordedCommand[] {
+    let dispatches = 0;
+    return this.plan.commands.map((command) => {
+      if (command.kind === "copy") return { kind: "copy", from: this.rangeOf(command.from), to: this.rangeOf(command.to), bytes: command.bytes };
+      const { pipeline, layout } = pipelines[dispatches++]!;
       const buffers: GPUBufferBinding[] = command.buffers.map((ref) => this.rangeOf(ref));
       const size = paramsByteLength(command.kernel);
       if (size > 0) buffers.push({ buffer: resources.params!.buffer, offset: command.paramsOffset, size });
-      return gpu.device.createBindGroup({
-        label: command.kernel.label,
-        layout: pipelines[i]!.layout,
-        entries: buffers.map((resource, binding) => ({ binding, resource })),
-      });
+      const bindGroup = this.device.gpu.device.createBindGroup({ label: command.kernel.label, layout, entries: buffers.map((resource, binding) => ({ binding, resource })) });
+      return { kind: "dispatch", spec: command, pipeline, bindGroup };
     });
   }
 
@@ -186,7 +188,7 @@ export class WebGpuExecutable implements Executable {
     return { buffer, offset: offset + offsetBytes, size: storageBytes(type) };
   }
 
-  private bufferOf(storage: number): { buffer: GPUBuffer; offset: number } {
+  private bufferOf(storage: number): BufferPlace {
     const { placement } = this.plan.storages[storage]!;
     if (placement.kind === "slot") return { buffer: this.device.workspace.buffer(placement.slot), offset: 0 };
     if (placement.kind === "states") return { buffer: (placement.of as WebGpuState).buffer, offset: 0 };

@@ -1,3 +1,5 @@
+import type { BufferPlace } from "./recorded.ts";
+
 /** Records passes and copies in order, and submits them when told. */
 export class Submitter {
   submissions = 0;
@@ -15,7 +17,7 @@ export class Submitter {
     return this.open;
   }
 
-  copy(from: { buffer: GPUBuffer; offset: number }, to: { buffer: GPUBuffer; offset: number }, bytes: number): void {
+  copy(from: BufferPlace, to: BufferPlace, bytes: number): void {
     this.endPass();
     if (bytes > 0) this.recording().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, bytes);
   }
