@@ -34,7 +34,10 @@ export function findNeighbours(steps: readonly Step[], alignment: number): Map<s
   const neighbours = new Map<string, Neighbour>();
   for (const step of steps) {
     if (step.kind === "fused") continue;
-    const wanted = step.nodes.flatMap((node) => (node.op.adjacentInputs?.(node.inputs.map(({ type }) => type)) ?? []).map((i) => ownerKey(node.inputs[i]!)));
+    const wanted = step.nodes.flatMap((node) => [
+      ...(node.op.adjacentInputs?.(node.inputs.map(({ type }) => type)) ?? []).map((i) => ownerKey(node.inputs[i]!)),
+      ...(node.op.adjacentOutputs ? node.outputs.map((_, output) => keyOf(node, output)) : []),
+    ]);
     const free = [...new Set(wanted)].filter((key) => births.has(key) && !neighbours.has(key));
     let neighbourhood: Neighbourhood | null = null;
     for (const key of free.sort((a, b) => births.get(a)!.step - births.get(b)!.step)) {

@@ -75,6 +75,16 @@ export interface Absorbed<A> {
   readonly gone: readonly Node[];
 }
 
+/** How nodes of one op with the same input 0 are done at once. */
+export interface Siblings {
+  /** Takes input 0 once, then the other inputs of each node in turn; gives the outputs of each in turn. */
+  readonly op: Op;
+  /** Whether this node can be among them: its inputs but the first must be states. */
+  joins(node: Node): boolean;
+  /** Whether two nodes that can are alike enough. */
+  alike(a: Node, b: Node): boolean;
+}
+
 /**
  * One operation: its contract (`infer`), its gradient written with other ops (`vjp`), its naive reference, how it
  * reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of its first
@@ -97,6 +107,10 @@ export interface Op<A extends Attributes = Attributes> {
   readonly adjacentInputs?: (inputs: readonly TensorType[]) => readonly number[];
   /** Takes over the element-wise node that alone reads output 0, where a kernel of this op can do both; else null. See rewrite.ts. */
   absorb?(context: AbsorbContext<A>): Absorbed<A> | null;
+  /** Another op that does several nodes of this one at once; see siblings.ts. */
+  readonly siblings?: Siblings;
+  /** True: the planner lays the outputs next to each other in one storage, so that one binding covers them. */
+  readonly adjacentOutputs?: boolean;
   /** Writes the op as nodes of an ONNX graph; gives the values of its outputs. */
   onnx?(context: OnnxContext<A>): readonly Value[];
   /** True: takes f16 operands. All others refuse them: f16 is for storage, and most kernels read whole words. */

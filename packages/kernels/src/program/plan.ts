@@ -9,6 +9,7 @@ import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours
 import type { LowerContext } from "./op.ts";
 import { statesOf, type Program } from "./program.ts";
 import { rewrite } from "./rewrite.ts";
+import { joinSiblings } from "./siblings.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
 import { keyOf, ownerKey, type Node, type Tensor } from "./tensor.ts";
 import { bytesPerElement, dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
@@ -69,7 +70,7 @@ const align = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
 
 /** Lowers a program: fuses, asks each op for its dispatches, and gives every tensor a place whose reuse never overlaps two lives. */
 export function plan(program: Program, adapter: AdapterProfile, placeOf: (state: State) => StatePlace = inBufferOfItsOwn): Plan {
-  return new Planner(rewrite(program), adapter, placeOf).plan();
+  return new Planner(joinSiblings(rewrite(program)), adapter, placeOf).plan();
 }
 
 class Planner {

@@ -9,6 +9,7 @@ import { mul } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
+import { matmulSiblings } from "./siblings.ts";
 import { absorbIntoMatmul } from "./absorb.ts";
 import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
@@ -82,6 +83,9 @@ export const matmulOp: Op<MatmulAttributes> = {
   optionalOutputs: 1,
   lower: lowerMatmul,
   absorb: absorbIntoMatmul,
+  get siblings() {
+    return matmulSiblings;
+  },
   onnx: onnxMatmul,
 };
 

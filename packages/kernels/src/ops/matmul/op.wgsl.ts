@@ -2,6 +2,7 @@ import { linearWorkgroups } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef, DispatchSpec } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
+import { storageBytes } from "../../program/types.ts";
 import { activationCode } from "../activation/functions.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
@@ -78,15 +79,46 @@ function multiply({ scratch, dispatch }: LowerContext<MatmulAttributes>, design:
   });
 }
 
+export interface Siblings {
+  readonly count: number;
+  readonly a: BufferRef;
+  /** The first weight, for its shape. */
+  readonly b: BufferRef;
+  /** All weights, all biases, all results. */
+  readonly spanB: BufferRef;
+  readonly bias: BufferRef | undefined;
+  readonly y: BufferRef;
+  /** Elements from one to the next. */
+  readonly strides: Strides;
+}
+
+/** Products of one matrix with several weights as one batched product; false where the design has no batches so spaced. */
+export function multiplySiblings({ attributes, adapter, dispatch }: LowerContext<MatmulAttributes>, { count, a, b, spanB, bias, y, strides }: Siblings): boolean {
+  const single = matmulShape(a.type.shape, b.type.shape, attributes);
+  const shape: MatmulShape = { ...single, batches: count, sharesA: true, sharesB: false };
+  const { design, splits } = chooseMatmulKernel(adapter, shape);
+  if (design.kind === "naive" || splits > 1 || storageBytes(spanB.type) > adapter.maxStorageBufferBindingSize) return false;
+  const epilogue = { ...NO_EPILOGUE, bias: bias !== undefined };
+  dispatch(product(design, shape, { a, b: spanB, bias, extra: undefined, outputs: [y], epilogue }, Math.max(4, upTo4(shape.k)), 1, strides));
+  return true;
+}
+
 const epilogueReads = (bias: BufferRef | undefined, extra: BufferRef | undefined) => [...(bias ? [bias] : []), ...(extra ? [extra] : [])];
 
-function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number): DispatchSpec {
+/** Elements from one matrix to the next where they do not lie one after another. */
+interface Strides {
+  readonly b?: number;
+  readonly bias?: number;
+  readonly y?: number;
+}
+
+function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
   const { m, n, k, batches, transposeA, transposeB, sharesA, sharesB } = shape;
   const { a, b, outputs, epilogue } = operands;
   const bias = epilogue.bias ? operands.bias : undefined;
   const extra = epilogue.extra ? operands.extra : undefined;
   const parts = batches * splits;
-  const sizes = { m, n, k, chunk, batches, strideA: sharesA ? 0 : m * k, strideB: sharesB ? 0 : k * n };
+  const sizes = { m, n, k, chunk, batches, strideA: sharesA ? 0 : m * k, strideB: strides.b ?? (sharesB ? 0 : k * n) };
   const [rowA, stepA] = transposeA ? [1, m] : [k, 1];
   const [columnB, stepB] = transposeB ? [k, 1] : [1, n];
   const cost = {
@@ -105,7 +137,7 @@ function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, c
   }
   const [rows, columns] = tileExtent(design);
   const [tilesM, tilesN] = [Math.ceil(m / rows), Math.ceil(n / columns)];
-  const tiles = { ...sizes, tilesM, tilesN, parts };
+  const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: strides.bias ?? 0, strideY: strides.y ?? m * n };
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
   if (design.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
@@ -114,7 +146,6 @@ function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, c
   const layout: LayoutOfB = transposeB ? (k % 4 === 0 ? "columns" : "any") : n % 4 === 0 ? "rows" : "any";
   const flags = {
     biased: bias ? 1 : 0,
-    strideBias: 0,
     activation: activationCode(epilogue.activation),
     extra: EXTRA[epilogue.extra?.kind ?? "none"],
     gate: epilogue.extra?.kind === "gate" ? activationCode(epilogue.extra.activation) : 0,

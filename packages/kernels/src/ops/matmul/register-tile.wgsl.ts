@@ -23,7 +23,7 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
 /** What register tiles read beside the sizes. Flags rather than texts: a CPU driver compiles this kernel for seconds. */
-const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", strideBias: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
+const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
 
 /** What `extra` tells the kernel to do with the buffer of that name. */
 export const EXTRA = { none: 0, residual: 1, gate: 2 } as const;
@@ -52,9 +52,9 @@ export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kerne
   // Rows and columns past an edge repeat the last ones inside, in loads and in stores: no branch, and within one lane no race.
   const columnOf = (c: number) => `min(column + ${c}u, p.n - 1u)`;
   const quadOf = (j: number) => `min(column / 4u + ${j}u, p.n / 4u - 1u)`;
-  const biasOf = (j: number) => (width === 4 ? `bias[biasStart / 4u + ${quadOf(j)}]` : `vec4f(${range(4).map((c) => `bias[biasStart + ${columnOf(4 * j + c)}]`).join(", ")})`);
+  const biasOf = (j: number) => (width === 4 ? `bias[startBias / 4u + ${quadOf(j)}]` : `vec4f(${range(4).map((c) => `bias[startBias + ${columnOf(4 * j + c)}]`).join(", ")})`);
   const stores = range(rows).flatMap((i) => [
-    `let y${i} = (part * p.m + min(row + ${i}u, p.m - 1u)) * p.n;`,
+    `let y${i} = startY + min(row + ${i}u, p.m - 1u) * p.n;`,
     ...range(quads).flatMap((j) => (width === 4 ? [`y[y${i} / 4u + ${quadOf(j)}] = c${i}_${j};`] : range(4).map((c) => `y[y${i} + ${columnOf(4 * j + c)}] = c${i}_${j}.${component(c)};`))),
   ]);
   const activate = activateWgsl(width);
@@ -71,7 +71,6 @@ export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kerne
     body: `${TILE_OF_WORKGROUP}
   let row = ${lanesY === 1 ? `tileM * ${rows}u` : `(tileM * ${lanesY}u + local.y) * ${rows}u`};
   let column = (tileN * ${lanesX}u + local.x) * ${columns}u;
-  let biasStart = (part % p.batches) * p.strideBias;
   let last = max(kEnd, 1u) - 1u;
 ${indent([...a.setup, ...b.setup], 2)}
   ${range(quads).map((j) => `var start${j} = vec4f(0);`).join(" ")}
@@ -85,7 +84,7 @@ ${indent([...a.lines, ...b.lines, ...steps], 4)}
   if (p.activation == 0u && p.extra == ${EXTRA.none}u) { return; }
   for (var r = row; r < min(row + ${rows}u, p.m); r++) {
     for (var x = column; x < min(column + ${columns}u, p.n); x += ${width}u) {
-      let at = ((part * p.m + r) * p.n + x) / ${width}u;
+      let at = (startY + r * p.n + x) / ${width}u;
       var value = ${activate.name}(y[at], p.activation);
       if (p.extra == ${EXTRA.residual}u) { value += extra[at]; }
       if (p.extra == ${EXTRA.gate}u) { value *= ${activate.name}(extra[at], p.gate); }

@@ -13,9 +13,12 @@ export const MATMUL_PARAMS = {
   /** Elements from one matrix to the next; 0 where one serves all. */
   strideA: "u32",
   strideB: "u32",
+  strideBias: "u32",
+  /** Elements of y from one part to the next. */
+  strideY: "u32",
 } as const;
 
-/** Statements that tell a workgroup its tile: `tileM`, `tileN`, `part` (which split of which batch), `kBegin`, `kEnd`, and where A and B begin. */
+/** Statements that tell a workgroup its tile: `tileM`, `tileN`, `part` (which split of which batch), `kBegin`, `kEnd`, and where its matrices begin. */
 export const TILE_OF_WORKGROUP = `
   let id = workgroup.y * numWorkgroups.x + workgroup.x;
   let tileN = id % p.tilesN;
@@ -24,6 +27,8 @@ export const TILE_OF_WORKGROUP = `
   let split = part / p.batches;
   let startA = (part % p.batches) * p.strideA;
   let startB = (part % p.batches) * p.strideB;
+  let startBias = (part % p.batches) * p.strideBias;
+  let startY = part * p.strideY;
   let kBegin = split * p.chunk;
   let kEnd = min(kBegin + p.chunk, p.k);
   if (part >= p.parts) { return; }`;

@@ -76,11 +76,11 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   const stores = range(rows).map((i) => {
     const store = range(quadsN).map((j) => {
       const column = `column + ${4 * j * lanesX}u`;
-      if (variant.widthY === 4) return `if (${column} < p.n) { ${epilogue.store(`(at + ${column}) / 4u`, `(${column}) / 4u`, `c${i}_${j}`)} }`;
-      return range(4).map((c) => `if (${column} + ${c}u < p.n) { ${epilogue.store(`at + ${column} + ${c}u`, `${column} + ${c}u`, `c${i}_${j}.${"xyzw"[c]}`)} }`).join("\n    ");
+      if (variant.widthY === 4) return `if (${column} < p.n) { ${epilogue.store(`(at + ${column}) / 4u`, `(startBias + ${column}) / 4u`, `c${i}_${j}`)} }`;
+      return range(4).map((c) => `if (${column} + ${c}u < p.n) { ${epilogue.store(`at + ${column} + ${c}u`, `startBias + ${column} + ${c}u`, `c${i}_${j}.${"xyzw"[c]}`)} }`).join("\n    ");
     });
     const row = `row + ${4 * (i >> 2) * lanesY + (i & 3)}u`;
-    return `  if (${row} < p.m) {\n    let at = (part * p.m + ${row}) * p.n;\n    ${store.join("\n    ")}\n  }`;
+    return `  if (${row} < p.m) {\n    let at = startY + (${row}) * p.n;\n    ${store.join("\n    ")}\n  }`;
   });
 
   return defineKernel({
