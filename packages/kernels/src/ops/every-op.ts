@@ -11,5 +11,6 @@ import "./matmul/op.test.ts";
 import "./movement/movement.test.ts";
 import "./optimizer/many.test.ts";
 import "./optimizer/optimizer.test.ts";
+import "./random-shapes.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";

@@ -16,15 +16,25 @@ interface Access {
   readonly params: Record<string, number>;
 }
 
+/** The part of a step's result that one dispatch computes. */
+export interface FusedRange {
+  readonly output: Shape;
+  readonly inputs: readonly Shape[];
+  /** Elements of the whole result before this part. */
+  readonly first: number;
+}
+
+export const wholeRange = ({ nodes, inputs }: FusedStep): FusedRange => ({ output: nodes.at(-1)!.outputs[0]!.shape, inputs: inputs.map(({ shape }) => shape), first: 0 });
+
 /** One generated kernel for a fused step, with the parameters of these shapes. Shapes with the same broadcast pattern share the text. */
-export function fusedKernel(step: FusedStep): { kernel: Kernel; params: Record<string, number>; count: number } {
+export function fusedKernel(step: FusedStep, range: FusedRange): { kernel: Kernel; params: Record<string, number>; count: number } {
   const output = step.nodes.at(-1)!.outputs[0]!;
-  const size = sizeOf(output.shape);
-  const wide = size % 4 === 0 ? step.inputs.map((input, i) => accessOf(input.shape, output.shape, i, 4)) : [null];
+  const size = sizeOf(range.output);
+  const wide = size % 4 === 0 ? range.inputs.map((shape, i) => accessOf(shape, range.output, i, 4)) : [null];
   const width = wide.every((access) => access !== null) ? 4 : 1;
-  const accesses = (width === 4 ? wide : step.inputs.map((input, i) => accessOf(input.shape, output.shape, i, 1))) as Access[];
+  const accesses = (width === 4 ? wide : range.inputs.map((shape, i) => accessOf(shape, range.output, i, 1))) as Access[];
   const uniforms: Record<string, number> = {};
-  const spell = spelling(width, uniforms);
+  const spell = spelling(width, range.first, uniforms);
   const names = new Map<string, string>();
   const key = (tensor: Tensor) => `${tensor.node.id}.${tensor.outputIndex}`;
   const functions: Record<string, string> = {};
@@ -102,11 +112,14 @@ function collapse(from: Shape, to: Shape): { extent: number; stride: number }[] 
 }
 
 /** @param uniforms receives the parameters that expressions ask for */
-function spelling(width: 1 | 4, uniforms: Record<string, number>): ElementwiseWgsl {
+function spelling(width: 1 | 4, first: number, uniforms: Record<string, number>): ElementwiseWgsl {
   return {
     width,
     constant: (value) => (width === 1 ? `${Math.fround(value)}f` : `vec4f(${Math.fround(value)}f)`),
-    index: width === 4 ? "element" : "index",
+    get index() {
+      uniforms["first"] = first;
+      return width === 4 ? "(element + p.first)" : "(index + p.first)";
+    },
     float: typeName("f32", width),
     unsigned: typeName("u32", width),
     signed: typeName("i32", width),

@@ -6,7 +6,7 @@ import { adamW } from "../ops/optimizer/adamw.ts";
 import { sum } from "../ops/reduce/op.ts";
 import { reshape } from "../ops/reshape/op.ts";
 import { ReferenceDevice } from "../reference/device.ts";
-import { fusedKernel } from "./fused-kernel.ts";
+import { fusedKernel, wholeRange } from "./fused-kernel.ts";
 import { fuse, type FusedStep } from "./fusion.ts";
 import type { Tensor } from "./tensor.ts";
 import { asTensor, trace, type TracedFunction } from "./trace.ts";
@@ -46,7 +46,10 @@ describe("fuse", () => {
 });
 
 describe("fusedKernel", () => {
-  const kernelOf = (from: number[], to: number[]) => fusedKernel(stepsOf({ x: f32(...to), b: f32(...from) }, ({ x, b }) => ({ y: add(x!, b!) }))[0] as FusedStep);
+  const kernelOf = (from: number[], to: number[]) => {
+    const step = stepsOf({ x: f32(...to), b: f32(...from) }, ({ x, b }) => ({ y: add(x!, b!) }))[0] as FusedStep;
+    return fusedKernel(step, wholeRange(step));
+  };
 
   it("reads four at a time where every operand allows it", () => {
     expect(kernelOf([8], [4, 8]).kernel.label).toMatch(/x4$/);

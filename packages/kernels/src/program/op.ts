@@ -3,6 +3,7 @@ import type { OnnxContext } from "../onnx/context.ts";
 import type { Value } from "../onnx/graph.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import type { NdArray, ReferenceContext } from "../reference/ndarray.ts";
+import type { RowWise } from "./blocks.ts";
 import type { Node, Tensor } from "./tensor.ts";
 import type { TensorType } from "./types.ts";
 
@@ -105,6 +106,8 @@ export interface Op<A extends Attributes = Attributes> {
   lowerTogether?(contexts: readonly LowerContext<A>[]): void;
   /** Inputs that the planner should lay next to each other in one storage where it is free to, so that one binding covers many. */
   readonly adjacentInputs?: (inputs: readonly TensorType[]) => readonly number[];
+  /** Present: the leading axes of input 0 are rows that the op treats one by one, in these operands; so large ones can be done in blocks. */
+  readonly rowWise?: RowWise;
   /** Takes over the element-wise node that alone reads output 0, where a kernel of this op can do both; else null. See rewrite.ts. */
   absorb?(context: AbsorbContext<A>): Absorbed<A> | null;
   /** Another op that does several nodes of this one at once; see siblings.ts. */

@@ -6,9 +6,10 @@ import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours.ts";
-import type { LowerContext } from "./op.ts";
+import type { LowerContext, Op } from "./op.ts";
 import { statesOf, type Program } from "./program.ts";
 import { rewrite } from "./rewrite.ts";
+import { checkBindings, exceeds, fusedBlocks, rowBlocks } from "./blocks.ts";
 import { joinSiblings } from "./siblings.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
 import { keyOf, ownerKey, type Node, type Tensor } from "./tensor.ts";
@@ -165,16 +166,18 @@ class Planner {
   private lowerFused(step: FusedStep): void {
     const node = step.nodes.at(-1)!;
     const output = this.newOutput(node, 0);
-    const { kernel, params, count } = fusedKernel(step);
-    const bytes = [...step.inputs.map((input) => input.type), output.type].reduce((total, type) => total + dataBytes(type), 0);
-    this.dispatch({
-      kernel,
-      buffers: [...step.inputs.map((input) => this.use(input)), output],
-      params: { count, ...params },
-      workgroups: linearWorkgroups(count, FUSED_WORKGROUP_SIZE),
-      flops: step.nodes.length * sizeOf(output.type.shape),
-      bytes,
-    });
+    const inputs = step.inputs.map((input) => this.use(input));
+    for (const { inputs: reads, output: write, range } of fusedBlocks(step, inputs, output, this.adapter.maxStorageBufferBindingSize)) {
+      const { kernel, params, count } = fusedKernel(step, range);
+      this.dispatch({
+        kernel,
+        buffers: [...reads, write],
+        params: { count, ...params },
+        workgroups: linearWorkgroups(count, FUSED_WORKGROUP_SIZE),
+        flops: step.nodes.length * sizeOf(range.output),
+        bytes: [...reads, write].reduce((total, { type }) => total + dataBytes(type), 0),
+      });
+    }
   }
 
   private lowerOp(step: OpStep): void {
@@ -188,8 +191,17 @@ class Planner {
     for (const input of inputsOf(step)) readers.set(ownerKey(input), (readers.get(ownerKey(input)) ?? 0) + 1);
     const contexts = step.nodes.map((each) => this.contextOf(each, readers));
     if (op.lowerTogether) op.lowerTogether(contexts);
-    else if (op.lower) op.lower(contexts[0]!);
+    else if (op.lower) for (const context of this.inBlocks(op, contexts[0]!)) op.lower(context);
     else throw new HeddleError("TRACE_ERROR", `[${op.name}] has no WebGPU lowering; every op needs elementwise, view, lower or lowerTogether`);
+  }
+
+  /** The context itself, or one for each block of rows where its operands are more than a binding may hold. */
+  private inBlocks(op: Op, context: LowerContext<object>): LowerContext<object>[] {
+    const { maxStorageBufferBindingSize } = this.adapter;
+    if (!op.rowWise || !exceeds([...context.inputs, ...context.outputs], maxStorageBufferBindingSize)) return [context];
+    const { shape } = context.inputs[0]!.type;
+    const blocks = rowBlocks(context, op.rowWise, sizeOf(shape) / shape.at(-1)!, maxStorageBufferBindingSize);
+    return blocks?.map(({ inputs, outputs }) => ({ ...context, inputs, outputs })) ?? [context];
   }
 
   /** @param readers how often the step reads each tensor's memory, by its owner's key */
@@ -266,6 +278,7 @@ class Planner {
 
   private dispatch(spec: DispatchSpec): void {
     if (spec.workgroups.some((count) => count === 0)) return;
+    checkBindings(spec, this.adapter.maxStorageBufferBindingSize);
     // WebGPU counts a buffer as one resource: a dispatch that writes one tensor in it may not read another.
     const isWritten = (_: BufferRef, i: number) => spec.kernel.bindings[i]!.access === "read_write";
     const written = new Set(spec.buffers.filter(isWritten).map(({ storage }) => storage));

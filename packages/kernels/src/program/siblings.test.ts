@@ -6,7 +6,7 @@ import { testDevice } from "../testing/devices.ts";
 import { compile } from "./compile.ts";
 import type { State } from "../device/device.ts";
 import type { Shape } from "./types.ts";
-import { WebGpuDevice } from "../webgpu/device.ts";
+import type { WebGpuDevice } from "../webgpu/device.ts";
 
 const device = (await testDevice()) as WebGpuDevice;
 const [hidden, out] = [64, 48];

@@ -70,6 +70,29 @@ function weightedSum(fn: TracedFunction): TracedFunction {
   };
 }
 
+/** Gradients of Σ outputs ⊙ weights by `wrt`, and the inputs with those weights. */
+function gradientsOf(fn: TracedFunction, inputs: Record<string, HostTensor>, wrt: readonly string[]): { fn: TracedFunction; loss: TracedFunction; inputs: Record<string, HostTensor> } {
+  const weighted: Record<string, HostTensor> = { ...inputs };
+  Object.entries(reference(fn, inputs)).forEach(([name, { shape }], i) => (weighted[`weight:${name}`] = randomTensor(shape, 97 + i)));
+  const loss = weightedSum(fn);
+  return {
+    loss,
+    inputs: weighted,
+    fn(symbolic) {
+      const grads = gradients(loss(symbolic).loss!, wrt.map((name) => symbolic[name]!));
+      return Object.fromEntries(wrt.map((name, i) => [name, grads[i]!]));
+    },
+  };
+}
+
+/** Expects outputs and gradients on `device` to equal the f64 reference's. For many shapes: no finite differences. */
+export async function checkWithGradients(device: Device, fn: TracedFunction, inputs: Record<string, HostTensor>, wrt: readonly string[], tolerance = 1e-4): Promise<void> {
+  await checkForward(device, fn, inputs, tolerance);
+  if (wrt.length === 0) return;
+  const backward = gradientsOf(fn, inputs, wrt);
+  await checkForward(device, backward.fn, backward.inputs, tolerance);
+}
+
 /**
  * Expects the gradients of `fn` by its vjps (reference interpreter, f64) to equal central finite differences, and the
  * same gradients on `device` to equal the reference's.
@@ -77,15 +100,7 @@ function weightedSum(fn: TracedFunction): TracedFunction {
  * @param wrt the inputs to differentiate with respect to
  */
 export async function checkGradients(device: Device, fn: TracedFunction, inputs: Record<string, HostTensor>, wrt: readonly string[], { tolerance = 1e-4, finiteDifferences = 1e-5 } = {}): Promise<void> {
-  const outputs = reference(fn, inputs);
-  const weighted: Record<string, HostTensor> = { ...inputs };
-  Object.entries(outputs).forEach(([name, { shape }], i) => (weighted[`weight:${name}`] = randomTensor(shape, 97 + i)));
-  const loss = weightedSum(fn);
-  const withGradients: TracedFunction = (symbolic) => {
-    const result = loss(symbolic).loss!;
-    const grads = gradients(result, wrt.map((name) => symbolic[name]!));
-    return Object.fromEntries(wrt.map((name, i) => [name, grads[i]!]));
-  };
+  const { fn: withGradients, loss, inputs: weighted } = gradientsOf(fn, inputs, wrt);
   const analytic = reference(withGradients, weighted);
   const lossAt = (perturbed: Record<string, HostTensor>) => {
     const program = trace("loss", typesOf(weighted), loss);

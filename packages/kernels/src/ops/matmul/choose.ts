@@ -31,18 +31,22 @@ export function chooseMatmulKernel(adapter: AdapterFacts, shape: MatmulShape): M
 function chooseDesign(adapter: AdapterFacts, { m, n, k }: MatmulShape): MatmulDesign {
   const software = adapter.kind === "software";
   if (n < MIN_TILED_COLUMNS || m * n * k < MIN_TILED_WORK) return { kind: "naive" };
-  const quad = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
-  if (software) {
-    const swiftShader = /swiftshader/i.test(`${adapter.architecture} ${adapter.description}`);
-    // One tile whatever the size: each text costs a CPU driver a second to compile.
-    return { kind: "register", rows: swiftShader || !quad ? 8 : 16, columns: 8, lanes: [8, 1], share: quad ? "quad" : "none" };
-  }
+  // One tile whatever the size: each text costs a CPU driver a second to compile.
+  if (software) return { kind: "register", ...chooseRegisterTile(adapter) };
   const large: WorkgroupTile = { rows: 8, columns: 8, lanes: [16, 16], depth: 16 };
   const medium: WorkgroupTile = { rows: 4, columns: 4, lanes: [16, 16], depth: 16 };
   const small: WorkgroupTile = { rows: 4, columns: 4, lanes: [8, 8], depth: 16 };
   const order = adapter.kind === "discrete" && m >= 512 && n >= 512 ? [large, medium, small] : m >= 128 && n >= 128 ? [medium, small] : [small];
   const fits = order.find((tile) => workgroupTileBytes(tile) <= adapter.maxComputeWorkgroupStorageSize && tile.lanes[0] * tile.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
-  return fits ? { kind: "workgroup", ...fits } : { kind: "register", rows: 4, columns: 4, lanes: [8, 8], share: "none" };
+  return fits ? { kind: "workgroup", ...fits } : { kind: "register", ...chooseRegisterTile(adapter) };
+}
+
+/** The tile for products that use no workgroup memory. */
+export function chooseRegisterTile(adapter: AdapterFacts): RegisterTile {
+  if (adapter.kind !== "software") return { rows: 4, columns: 4, lanes: [8, 8], share: "none" };
+  const quad = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
+  const swiftShader = /swiftshader/i.test(`${adapter.architecture} ${adapter.description}`);
+  return { rows: swiftShader || !quad ? 8 : 16, columns: 8, lanes: [8, 1], share: quad ? "quad" : "none" };
 }
 
 /** Rows and columns of y that one workgroup finishes. */

@@ -7,6 +7,7 @@ import { activationCode } from "../activation/functions.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
+import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape } from "./op.ts";
 import { EXTRA, registerTileKernel, type LayoutOfB } from "./register-tile.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
@@ -45,7 +46,7 @@ export function lowerMatmul(context: LowerContext<MatmulAttributes>, choose = ch
   });
 }
 
-interface Operands {
+export interface Operands {
   readonly a: BufferRef;
   readonly b: BufferRef;
   readonly bias: BufferRef | undefined;
@@ -55,7 +56,9 @@ interface Operands {
 }
 
 /** The product, and the sum of its parts where k is split. */
-function multiply({ scratch, dispatch }: LowerContext<MatmulAttributes>, design: MatmulDesign, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
+function multiply(context: LowerContext<MatmulAttributes>, design: MatmulDesign, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
+  if (multiplyInBlocks(context, shape, operands)) return;
+  const { scratch, dispatch } = context;
   const { m, n, k, batches } = shape;
   // Whole vec4s in every part but the last.
   const chunk = Math.max(4, upTo4(Math.ceil(k / wantedSplits)));
@@ -66,17 +69,21 @@ function multiply({ scratch, dispatch }: LowerContext<MatmulAttributes>, design:
   }
   const parts = scratch({ dtype: "f32", shape: [splits, batches, m, n] });
   dispatch(product(design, shape, { ...operands, outputs: [parts], epilogue: NO_EPILOGUE }, chunk, splits));
-  const { bias, extra, outputs, epilogue } = operands;
+  dispatch(sumOfParts(shape, parts, splits, operands));
+}
+
+/** The sum of partial products, then what happens to it at the end. */
+export function sumOfParts({ m, n, batches }: MatmulShape, parts: BufferRef, splits: number, { bias, extra, outputs, epilogue }: Operands): DispatchSpec {
   const width = widthOf(n);
   const count = (batches * m * n) / width;
-  dispatch({
+  return {
     kernel: kernelOnce(["sum-splits", epilogue, width], () => sumSplitsKernel(epilogue, width)),
     buffers: [parts, ...epilogueReads(bias, extra), ...outputs],
     params: { count, n: n / width, splits },
     workgroups: linearWorkgroups(count, NAIVE_WORKGROUP_SIZE),
     flops: splits * batches * m * n,
     bytes: 4 * (splits + outputs.length + (extra ? 1 : 0)) * batches * m * n,
-  });
+  };
 }
 
 export interface Siblings {
@@ -105,20 +112,16 @@ export function multiplySiblings({ attributes, adapter, dispatch }: LowerContext
 
 const epilogueReads = (bias: BufferRef | undefined, extra: BufferRef | undefined) => [...(bias ? [bias] : []), ...(extra ? [extra] : [])];
 
-/** Elements from one matrix to the next where they do not lie one after another. */
-interface Strides {
-  readonly b?: number;
-  readonly bias?: number;
-  readonly y?: number;
-}
+/** Elements from one matrix, row or column to the next where they do not follow from the sizes; the last four are a register tile's. */
+export type Strides = Partial<Readonly<Record<"strideB" | "strideBias" | "strideY" | "rowA" | "stepA" | "columnB" | "rowY", number>>>;
 
-function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
+export function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
   const { m, n, k, batches, transposeA, transposeB, sharesA, sharesB } = shape;
   const { a, b, outputs, epilogue } = operands;
   const bias = epilogue.bias ? operands.bias : undefined;
   const extra = epilogue.extra ? operands.extra : undefined;
   const parts = batches * splits;
-  const sizes = { m, n, k, chunk, batches, strideA: sharesA ? 0 : m * k, strideB: strides.b ?? (sharesB ? 0 : k * n) };
+  const sizes = { m, n, k, chunk, batches, strideA: sharesA ? 0 : m * k, strideB: sharesB ? 0 : k * n };
   const [rowA, stepA] = transposeA ? [1, m] : [k, 1];
   const [columnB, stepB] = transposeB ? [k, 1] : [1, n];
   const cost = {
@@ -137,13 +140,13 @@ function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, c
   }
   const [rows, columns] = tileExtent(design);
   const [tilesM, tilesN] = [Math.ceil(m / rows), Math.ceil(n / columns)];
-  const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: strides.bias ?? 0, strideY: strides.y ?? m * n };
+  const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: 0, strideY: m * n };
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
   if (design.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
-    return { kernel: kernelOnce([design, variant, epilogue], () => workgroupTileKernel(variant, design, epilogue)), buffers: [a, b, ...epilogueReads(bias, extra), ...outputs], params: tiles, workgroups, ...cost };
+    return { kernel: kernelOnce([design, variant, epilogue], () => workgroupTileKernel(variant, design, epilogue)), buffers: [a, b, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
-  const layout: LayoutOfB = transposeB ? (k % 4 === 0 ? "columns" : "any") : n % 4 === 0 ? "rows" : "any";
+  const layout: LayoutOfB = transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any";
   const flags = {
     biased: bias ? 1 : 0,
     activation: activationCode(epilogue.activation),
@@ -153,7 +156,7 @@ function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, c
   return {
     kernel: kernelOnce([design, layout], () => registerTileKernel(layout, design)),
     buffers: [a, b, bias ?? b, extra ?? b, ...outputs],
-    params: { ...tiles, rowA, stepA, columnB, stepB, ...flags },
+    params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...flags, ...strides },
     workgroups,
     ...cost,
   };

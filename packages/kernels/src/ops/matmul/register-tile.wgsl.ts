@@ -23,7 +23,7 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
 /** What register tiles read beside the sizes. Flags rather than texts: a CPU driver compiles this kernel for seconds. */
-const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
+const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", rowY: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
 
 /** What `extra` tells the kernel to do with the buffer of that name. */
 export const EXTRA = { none: 0, residual: 1, gate: 2 } as const;
@@ -54,7 +54,7 @@ export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kerne
   const quadOf = (j: number) => `min(column / 4u + ${j}u, p.n / 4u - 1u)`;
   const biasOf = (j: number) => (width === 4 ? `bias[startBias / 4u + ${quadOf(j)}]` : `vec4f(${range(4).map((c) => `bias[startBias + ${columnOf(4 * j + c)}]`).join(", ")})`);
   const stores = range(rows).flatMap((i) => [
-    `let y${i} = startY + min(row + ${i}u, p.m - 1u) * p.n;`,
+    `let y${i} = startY + min(row + ${i}u, p.m - 1u) * p.rowY;`,
     ...range(quads).flatMap((j) => (width === 4 ? [`y[y${i} / 4u + ${quadOf(j)}] = c${i}_${j};`] : range(4).map((c) => `y[y${i} + ${columnOf(4 * j + c)}] = c${i}_${j}.${component(c)};`))),
   ]);
   const activate = activateWgsl(width);
@@ -84,7 +84,7 @@ ${indent([...a.lines, ...b.lines, ...steps], 4)}
   if (p.activation == 0u && p.extra == ${EXTRA.none}u) { return; }
   for (var r = row; r < min(row + ${rows}u, p.m); r++) {
     for (var x = column; x < min(column + ${columns}u, p.n); x += ${width}u) {
-      let at = (startY + r * p.n + x) / ${width}u;
+      let at = (startY + r * p.rowY + x) / ${width}u;
       var value = ${activate.name}(y[at], p.activation);
       if (p.extra == ${EXTRA.residual}u) { value += extra[at]; }
       if (p.extra == ${EXTRA.gate}u) { value *= ${activate.name}(extra[at], p.gate); }

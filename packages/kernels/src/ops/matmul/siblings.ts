@@ -52,7 +52,7 @@ function multiplyAtOnce(context: LowerContext<MatmulAttributes>, a: BufferRef, p
     spanB: spans[0]!,
     bias: hasBias ? spans[1] : undefined,
     y: spans.at(-1)!,
-    strides: { b: steps[0]!, bias: hasBias ? steps[1]! : 0, y: steps.at(-1)! },
+    strides: { strideB: steps[0]!, strideBias: hasBias ? steps[1]! : 0, strideY: steps.at(-1)! },
   });
 }
 

@@ -21,6 +21,7 @@ const softmaxOp = defineOp<SoftmaxAttributes>({
   },
   vjp: ({ outputs: [y], gradients: [g], attributes }) => [emitOne(gradientOp, [y!, g!], attributes)],
   reference: referenceSoftmax,
+  rowWise: { inputs: [0], outputs: [0] },
   lower: lowerSoftmax,
   onnx: ({ graph, inputs: [x], attributes: { log } }) => [graph.op(log ? "LogSoftmax" : "Softmax", [x!.value], { axis: -1 })],
 });
@@ -30,6 +31,7 @@ const gradientOp = defineOp<SoftmaxAttributes>({
   name: "softmaxGradient",
   infer: ([y]) => [y!],
   reference: referenceSoftmaxGradient,
+  rowWise: { inputs: [0, 1], outputs: [0] },
   lower: lowerSoftmaxGradient,
   onnx({ graph, inputs: [y, g], attributes: { log } }) {
     const rowSum = (x: Value) => graph.op("ReduceSum", [x, graph.ints([-1])], { keepdims: 1 });

@@ -23,6 +23,7 @@ const topKOp = defineOp<TopKAttributes>({
     return [{ dtype: "f32", shape }, { dtype: "i32", shape }];
   },
   reference: referenceTopK,
+  rowWise: { inputs: [0], outputs: [0, 1] },
   lower: lowerTopK,
   onnx({ graph, inputs: [x], attributes: { k } }) {
     const [values, indices] = graph.node("", "TopK", [x!.value, graph.ints([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
