@@ -9,7 +9,7 @@ export interface Timing {
 }
 
 /** Runs the works in turn, A B A B …, so that a drifting machine slows all of them alike. Warm them up before. */
-export async function interleave(works: readonly (() => Promise<void>)[], rounds: number): Promise<Timing[]> {
+export async function interleave(works: readonly (() => Promise<unknown>)[], rounds: number): Promise<Timing[]> {
   const samples = works.map(() => [] as Timing[]);
   for (let round = 0; round < rounds; round++) {
     for (const [i, work] of works.entries()) samples[i]!.push(await timed(work));
@@ -20,7 +20,7 @@ export async function interleave(works: readonly (() => Promise<void>)[], rounds
   }));
 }
 
-export async function timed(work: () => Promise<void>): Promise<Timing> {
+export async function timed(work: () => Promise<unknown>): Promise<Timing> {
   const [startMs, startCpuMs] = [performance.now(), driverCpuMs()];
   await work();
   const cpuMs = driverCpuMs();

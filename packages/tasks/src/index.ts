@@ -1,4 +1,4 @@
-export { HeddleError, listDevices, openDevice, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions } from "@heddle/kernels";
+export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
 export { lockFolder, ONNX_DTYPES, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
@@ -27,6 +27,9 @@ export { modelTrial } from "./inference/trial.ts";
 
 // Files for other runtimes
 export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
+
+// Profiles
+export { profilePretrained, type ModelProfile, type ProfilePretrainedOptions } from "./profile/profile.ts";
 
 // Baselines
 export type { Baseline } from "./baselines/baseline.ts";

@@ -6,6 +6,7 @@ import { devices } from "./devices.ts";
 import { evaluate, type EvalOptions } from "./eval.ts";
 import { exportModel, type ExportOptions } from "./export.ts";
 import { predict, type PredictOptions } from "./predict.ts";
+import { profileModel, type ProfileOptions } from "./profile.ts";
 import { train, type TrainOptions } from "./train.ts";
 
 /** Runs a command's body with its session. */
@@ -76,6 +77,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--dtype <names>", `one file for each: ${ONNX_DTYPES.join(", ")} (q8: int8, a quarter of the size)`, dtypes, ["fp32"])
     .option("--overwrite", "write into a folder that is not empty")
     .action((options: ExportOptions & CommonOptions) => start(options, (session) => exportModel(options, session)));
+
+  program
+    .command("profile")
+    .description("time each kernel of a model's forward pass, beside what the adapter can do")
+    .argument("<model>", "model folder that train wrote, or Python's transformers")
+    .option("--batch <n>", "sequences at once", wholeFrom(1), 8)
+    .option("--length <n>", "tokens of each (default: 64, or the most that the model takes)", wholeFrom(1))
+    .option("--trace <file>", "also write a time line for chrome://tracing and https://ui.perfetto.dev")
+    .addHelpText("after", "Runs on random token ids, on WebGPU unless --device says otherwise: other devices have no kernels to time.")
+    .action((model: string, options: ProfileOptions & CommonOptions) => start(options, (session) => profileModel(model, options, session)));
 
   program
     .command("devices")

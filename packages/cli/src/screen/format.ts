@@ -35,6 +35,11 @@ export function millions(value: number): string {
   return value < 100_000 ? count(value) : `${(value / 1e6).toFixed(1)} M`;
 }
 
+/** "0.031 ms", "4.37 ms", "128 ms". */
+export function milliseconds(value: number): string {
+  return `${value.toFixed(value < 1 ? 3 : value < 100 ? 2 : 0)} ms`;
+}
+
 /** The names one after another, no more than `limit` of them. */
 export function someOf(names: readonly string[], limit: number): string {
   return names.slice(0, limit).join(", ") + (names.length > limit ? ` and ${names.length - limit} more` : "");

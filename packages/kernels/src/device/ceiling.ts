@@ -1,11 +1,15 @@
 import { BufferUsage } from "../memory/usage.ts";
-import { COPY, MULTIPLY_ADD, type CeilingKernel } from "./ceiling.wgsl.ts";
+import { copy, MULTIPLY_ADD, type CeilingKernel } from "./ceiling.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
 import { politely } from "./polite-wait.ts";
 
 /** Long enough to time; a software adapter gets there at once, a large GPU after some doublings. */
 const TARGET_MS = 60;
 const REPEATS = 3;
+/** More than caches hold. */
+const COPIED_BYTES = 64 * 1024 * 1024;
+/** On a software adapter instructions are the limit, and the same for any size; larger ones only take longer. */
+const COPIED_BYTES_IN_SOFTWARE = 16 * 1024 * 1024;
 const BUDGET_MS = 700;
 
 /** What no kernel does better on this adapter. */
@@ -46,9 +50,9 @@ export interface CeilingProbes {
 export async function openCeilingProbes(gpu: Gpu): Promise<CeilingProbes> {
   const multiplyAdd = await CeilingProbe.open(gpu, MULTIPLY_ADD);
   try {
-    const copy = await CeilingProbe.open(gpu, COPY);
-    const dispose = () => [multiplyAdd, copy].forEach((probe) => probe[Symbol.dispose]());
-    return { multiplyAdd, copy, [Symbol.dispose]: dispose };
+    const copying = await CeilingProbe.open(gpu, copy(gpu.profile.kind === "software" ? COPIED_BYTES_IN_SOFTWARE : COPIED_BYTES));
+    const dispose = () => [multiplyAdd, copying].forEach((probe) => probe[Symbol.dispose]());
+    return { multiplyAdd, copy: copying, [Symbol.dispose]: dispose };
   } catch (error) {
     multiplyAdd[Symbol.dispose]();
     throw error;
@@ -84,7 +88,7 @@ export class CeilingProbe {
       const bindGroup = device.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries: buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })) });
       const probe = new CeilingProbe(gpu, kernel, pipeline, bindGroup, uniform?.buffer ?? null, () => scope.dispose());
       // Drivers compile at the first dispatch.
-      await probe.time();
+      await probe.run();
       await probe.settle(performance.now() + BUDGET_MS);
       return probe;
     } catch (error) {
@@ -98,34 +102,8 @@ export class CeilingProbe {
     return this.turns * this.kernel.unitsPerTurn;
   }
 
-  /** Runs for some tens of milliseconds on an idle adapter. */
-  async run(): Promise<void> {
-    await this.time();
-  }
-
-  /** Units a millisecond, in the fastest of the runs that the budget allows, by wall time. */
-  async best(budgetMs: number): Promise<number> {
-    const deadlineMs = performance.now() + budgetMs;
-    let best = this.lastMs;
-    for (let i = 0; i < REPEATS && performance.now() + best < deadlineMs; i++) best = Math.min(best, await this.time());
-    return this.units / best;
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
-
-  /** Repeats until a run is long enough, or the deadline comes. */
-  private async settle(deadlineMs: number): Promise<void> {
-    let elapsedMs = await this.time();
-    while (elapsedMs < TARGET_MS / 2 && performance.now() < deadlineMs) {
-      this.turns *= Math.min(16, Math.max(2, Math.floor(TARGET_MS / elapsedMs)));
-      this.lastMs = 0;
-      elapsedMs = await this.time();
-    }
-  }
-
-  private async time(): Promise<number> {
+  /** Runs for some tens of milliseconds on an idle adapter, and says how many. */
+  async run(): Promise<number> {
     const { gpu, kernel, turns, turnsUniform } = this;
     if (turnsUniform) gpu.device.queue.writeBuffer(turnsUniform, 0, new Uint32Array([turns, 0, 0, 0]));
     const encoder = gpu.device.createCommandEncoder({ label: kernel.label });
@@ -140,5 +118,27 @@ export class CeilingProbe {
     await gpu.guardLost(gpu.device.queue.onSubmittedWorkDone());
     this.lastMs = performance.now() - startMs;
     return this.lastMs;
+  }
+
+  /** Units a millisecond, in the fastest of the runs that the budget allows, by wall time. */
+  async best(budgetMs: number): Promise<number> {
+    const deadlineMs = performance.now() + budgetMs;
+    let best = this.lastMs;
+    for (let i = 0; i < REPEATS && performance.now() + best < deadlineMs; i++) best = Math.min(best, await this.run());
+    return this.units / best;
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** Repeats until a run is long enough, or the deadline comes. */
+  private async settle(deadlineMs: number): Promise<void> {
+    let elapsedMs = await this.run();
+    while (elapsedMs < TARGET_MS / 2 && performance.now() < deadlineMs) {
+      this.turns *= Math.min(16, Math.max(2, Math.floor(TARGET_MS / elapsedMs)));
+      this.lastMs = 0;
+      elapsedMs = await this.run();
+    }
   }
 }

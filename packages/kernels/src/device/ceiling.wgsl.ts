@@ -14,7 +14,6 @@ export interface CeilingKernel {
 const WORKGROUP_SIZE = 64;
 
 export const MULTIPLY_ADD = multiplyAdd();
-export const COPY = copy();
 
 function multiplyAdd(): CeilingKernel {
   // Enough invocations to fill a large GPU.
@@ -43,9 +42,8 @@ ${Array<string>(unroll).fill(step).join("\n")}
   return { label: "ceiling/multiply-add/f32", code, elements: [workgroups * WORKGROUP_SIZE], workgroups, unitsPerTurn: workgroups * WORKGROUP_SIZE * perTurn * unroll * chains * 4 * 2, turns: "loop" };
 }
 
-function copy(): CeilingKernel {
-  // More than the caches of most adapters hold; half of the smallest binding that WebGPU promises.
-  const bytes = 64 * 1024 * 1024;
+/** Reads `bytes`, a multiple of 4 KiB below 256 MiB, and writes as many. */
+export function copy(bytes: number): CeilingKernel {
   // Loads that do not wait for each other, a workgroup's neighbours in memory.
   const perInvocation = 4;
   const workgroups = bytes / 16 / perInvocation / WORKGROUP_SIZE;

@@ -121,7 +121,7 @@ describe("profile", () => {
 
   it("says which devices have kernels to time", async () => {
     using f = compile(new ReferenceDevice(), "f", ({ x }) => ({ y: softmax(x!) }));
-    await expect(profile(f, inputs)).rejects.toThrow('[profile] f was compiled for a device without kernels to time; open one with openDevice({ device: "webgpu" }), or set HEDDLE_DEVICE=webgpu');
+    await expect(profile(f, inputs)).rejects.toThrow('[profile] f was compiled for a device without kernels to time; choose webgpu, as openDevice({ device: "webgpu" }) or --device webgpu does');
   });
 
   it("wants the inputs that a run wants", async () => {

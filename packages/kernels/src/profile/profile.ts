@@ -1,4 +1,4 @@
-import { measureCeilings } from "../device/ceiling.ts";
+import { measureCeilings, openCeilingProbes, type Ceilings } from "../device/ceiling.ts";
 import { HeddleError } from "../errors.ts";
 import { checkInputs } from "../program/check-inputs.ts";
 import type { CompiledFunction, RunInputs } from "../program/compile.ts";
@@ -34,14 +34,13 @@ export async function profile(compiled: CompiledFunction, inputs: RunInputs, { s
   const { executable, tensors } = compiled.prepare(inputs);
   const { name } = executable.program;
   if (!(executable instanceof WebGpuExecutable)) {
-    throw new HeddleError("INVALID_ARGUMENT", `[profile] ${name} was compiled for a device without kernels to time; open one with openDevice({ device: "webgpu" }), or set HEDDLE_DEVICE=webgpu`);
+    throw new HeddleError("INVALID_ARGUMENT", `[profile] ${name} was compiled for a device without kernels to time; choose webgpu, as openDevice({ device: "webgpu" }) or --device webgpu does`);
   }
   const { device } = executable;
   const hasTimestamps = device.gpu.profile.features.has("timestamp-query");
   if (method === "timestamps" && !hasTimestamps) throw new HeddleError("INVALID_ARGUMENT", `[profile] ${device.description} has no timestamps; leave method out, or say "fenced"`);
   checkInputs(executable.program, tensors);
   signal?.throwIfAborted();
-  const ceilings = await measureCeilings(device.gpu);
   using states = new SavedStates(device, executable.program.updates.keys());
   let measured: Measured;
   try {
@@ -51,6 +50,7 @@ export async function profile(compiled: CompiledFunction, inputs: RunInputs, { s
   }
   await executable.run(tensors, { read: false });
   await device.finish();
+  const { ceilings } = measured;
   const spans = spansOf(measured.commands, measured.times);
   return {
     program: name,
@@ -69,6 +69,7 @@ interface Measured {
   readonly method: ProfileReport["method"];
   readonly commands: readonly RecordedCommand[];
   readonly times: Times;
+  readonly ceilings: Ceilings;
   readonly javascriptMs: number;
 }
 
@@ -88,21 +89,31 @@ async function timeRuns(executable: WebGpuExecutable, tensors: Readonly<Record<s
   }
   const pipelines = await executable.buildPipelines();
   const record = () => executable.record(pipelines, tensors);
-  if (method === "fenced") return { method, commands: record(), times: await timeFenced(device, record, signal), javascriptMs };
-  const runs: Times[] = [];
+  if (method === "fenced") return { method, commands: record(), times: await timeFenced(device, record, signal), ceilings: await measureCeilings(device.gpu), javascriptMs };
+  using probes = await openCeilingProbes(device.gpu);
+  const runs: Run[] = [];
   const deadlineMs = performance.now() + BUDGET_MS;
   while (runs.length < MIN_RUNS || (runs.length < MAX_RUNS && performance.now() < deadlineMs)) {
     signal?.throwIfAborted();
-    runs.push(await timeByTimestamps(device, record(), runs.length > 0 ? totalMs(runs.at(-1)!) : 0));
+    const times = await timeByTimestamps(device, record(), runs.at(-1)?.totalMs ?? 0);
+    // Beside each run, so that a host that others use slows the ceilings as it slows the kernels.
+    runs.push({ times, totalMs: total(times, ({ ms }) => ms), multiplyAddMs: await probes.multiplyAdd.run(), copyMs: await probes.copy.run() });
   }
-  return { method, commands: record(), times: meanOfFastest(runs), javascriptMs };
+  // What slowed the other half down was not the program.
+  const fastest = <T>(value: (run: Run) => T, key: (run: Run) => number) => [...runs].sort((a, b) => key(a) - key(b)).slice(0, Math.ceil(runs.length / 2)).map(value);
+  const byTotal = fastest(({ times }) => times, (run) => run.totalMs);
+  // Means, as a median of quantised times is coarse.
+  const times = byTotal[0]!.map((_, i) => ({ startMs: mean(byTotal.map((run) => run[i]!.startMs)), ms: mean(byTotal.map((run) => run[i]!.ms)) }));
+  const rate = (units: number, key: (run: Run) => number) => units / mean(fastest(key, key)) / 1e6;
+  const ceilings = { multiplyAddGflops: rate(probes.multiplyAdd.units, (run) => run.multiplyAddMs), copyGBps: rate(probes.copy.units, (run) => run.copyMs) };
+  return { method, commands: record(), times, ceilings, javascriptMs };
 }
 
-/** The faster half: what slowed the others down was not the program. The mean, as a median of quantised times is coarse. */
-function meanOfFastest(runs: readonly Times[]): Times {
-  const fastest = [...runs].sort((a, b) => totalMs(a) - totalMs(b)).slice(0, Math.ceil(runs.length / 2));
-  const mean = (value: (times: Times) => number) => total(fastest, value) / fastest.length;
-  return runs[0]!.map((_, i) => ({ startMs: mean((times) => times[i]!.startMs), ms: mean((times) => times[i]!.ms) }));
+interface Run {
+  readonly times: Times;
+  readonly totalMs: number;
+  readonly multiplyAddMs: number;
+  readonly copyMs: number;
 }
 
-const totalMs = (times: Times) => total(times, ({ ms }) => ms);
+const mean = (values: readonly number[]) => total(values, (value) => value) / values.length;
