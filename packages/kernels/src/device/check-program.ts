@@ -11,9 +11,13 @@ export function checkStatesLiveOn(program: Program, device: Device): void {
 }
 
 /** Throws DISPOSED where a state of the program was. */
-export function checkStatesAlive(program: Program): void {
-  const gone = statesOf(program).find((state) => state.disposed);
-  if (gone) throw new HeddleError("DISPOSED", `[${program.name}] needs state ${gone.name}, which was disposed; dispose of programs before their states`);
+export function checkStatesAlive({ name, states, updates }: Program): void {
+  // Before each run, so without a list of them all.
+  for (const held of [states, updates]) {
+    for (const state of held.keys()) {
+      if (state.disposed) throw new HeddleError("DISPOSED", `[${name}] needs state ${state.name}, which was disposed; dispose of programs before their states`);
+    }
+  }
 }
 
 /** Names of the outputs to bring back. Throws INVALID_ARGUMENT for one that the program does not have. */

@@ -30,7 +30,7 @@ export interface CompiledFunction {
 export function compile(device: Device, name: string, fn: TracedFunction, options?: PrepareOptions): CompiledFunction {
   const executables = new Map<string, Executable>();
   const executableFor = (types: Readonly<Record<string, TensorType>>): Executable => {
-    const key = JSON.stringify(Object.entries(types).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = keyOf(types);
     let executable = executables.get(key);
     if (!executable) {
       executable = device.prepare(trace(name, types, fn), options);
@@ -39,8 +39,13 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
     return executable;
   };
   const prepare = (inputs: RunInputs) => {
-    const tensors = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, typeof value === "number" ? scalar(value) : value]));
-    const types = Object.fromEntries(Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, dtype: dtypeOf(data) }]));
+    const tensors: Record<string, HostTensor> = {};
+    const types: Record<string, TensorType> = {};
+    for (const [name, value] of Object.entries(inputs)) {
+      const tensor = typeof value === "number" ? scalar(value) : value;
+      tensors[name] = tensor;
+      types[name] = { shape: tensor.shape, dtype: dtypeOf(tensor.data) };
+    }
     return { executable: executableFor(types), tensors };
   };
   const dispose = () => {
@@ -61,6 +66,13 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** The same for the same types, in whatever order they come; made at each run, so cheaply. */
+function keyOf(types: Readonly<Record<string, TensorType>>): string {
+  let key = "";
+  for (const name of Object.keys(types).sort()) key += `${name} ${types[name]!.dtype} ${types[name]!.shape.join()};`;
+  return key;
 }
 
 /** An f32 scalar input. */
