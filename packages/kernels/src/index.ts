@@ -11,6 +11,11 @@ export { listDevices, type DeviceList, type DeviceListing } from "./device/list.
 export { WebGpuDevice } from "./webgpu/device.ts";
 export { measureCeilings, openCeilingProbes, type CeilingProbe, type CeilingProbes, type Ceilings } from "./device/ceiling.ts";
 
+// Which kernels a device uses, by measurement
+export { tuneProgram, type TuneEvent, type TuneOptions, type TuneResult } from "./tune/tune-program.ts";
+export type { CandidateResult } from "./tune/choose.ts";
+export type { TuneMode } from "./device/open-webgpu.ts";
+
 // Programs: trace, differentiate, compile
 export { compile, hostTensor, scalar, type CompiledFunction, type RunInputs } from "./program/compile.ts";
 export { assign, asTensor, constant, placeholder, trace, type TensorLike, type TracedFunction } from "./program/trace.ts";

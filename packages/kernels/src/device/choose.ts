@@ -2,12 +2,13 @@ import { CpuDevice } from "../cpu/device.ts";
 import { HeddleError } from "../errors.ts";
 import { plan } from "../program/plan.ts";
 import type { Program } from "../program/program.ts";
-import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
+import type { WebGpuDevice } from "../webgpu/device.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { rememberChoice, rememberedChoice } from "./choice-cache.ts";
 import type { Device } from "./device.ts";
 import { environment } from "./environment.ts";
-import { openGpu, type Gpu, type GpuOptions } from "./gpu.ts";
+import { openGpu, type Gpu } from "./gpu.ts";
+import { openWebGpu, type OpenWebGpuOptions } from "./open-webgpu.ts";
 import type { AdapterProfile } from "./profile.ts";
 
 /** Work that stands for what a device will have to do, such as a model's forward pass on its first batch. */
@@ -51,23 +52,23 @@ export function takesAdapter({ kind }: AdapterProfile, named: unknown): boolean 
  *
  * Throws NO_ADAPTER where there is neither.
  */
-export async function chooseDevice({ trial, log = say, ...options }: ChoiceOptions & GpuOptions & WebGpuDeviceOptions & { threads?: number }): Promise<Device> {
+export async function chooseDevice({ trial, log = say, ...options }: ChoiceOptions & OpenWebGpuOptions & { threads?: number }): Promise<Device> {
   const gpu = await openGpu(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "NO_ADAPTER" ? error : Promise.reject(error)));
   // Who names an adapter, or brings a device, has chosen.
   const named = options.gpuDevice ?? options.adapter ?? environment("HEDDLE_ADAPTER");
-  if ("profile" in gpu && takesAdapter(gpu.profile, named)) return new WebGpuDevice(gpu, options);
+  if ("profile" in gpu && takesAdapter(gpu.profile, named)) return openWebGpu(gpu, options);
   if (gpu instanceof HeddleError && named !== undefined) throw gpu;
   const cpu = await CpuDevice.open(options).catch((error: unknown) => (HeddleError.isInstance(error) && error.code === "PACKAGE_MISSING" ? error : Promise.reject(error)));
   if (cpu instanceof HeddleError) {
     if (gpu instanceof HeddleError) throw gpu;
     log(`[heddle] no GPU here, so ${gpu.profile.description} in software: slow. ${cpu.message.replace(/^\[cpu\] /, "")}`);
-    return new WebGpuDevice(gpu, options);
+    return openWebGpu(gpu, options);
   }
   if (gpu instanceof HeddleError) {
     log(`[heddle] no WebGPU adapter here, so ${cpu.description}`);
     return cpu;
   }
-  const software = new WebGpuDevice(gpu, options);
+  const software = await openWebGpu(gpu, options);
   const both = [cpu, software];
   const { winner, reason } = trial
     ? await decide(cpu, software, gpu, trial).catch((error: unknown) => {

@@ -76,6 +76,11 @@ export interface Device {
   createStates(specs: readonly StateSpec[]): State[];
   /** Reads states in one submission, in the order given. */
   readStates(states: readonly State[]): Promise<HostTensor["data"][]>;
+  /**
+   * Where the device was opened with `tune: "full"`: measures the kernel designs that `program` could use and that nobody has
+   * measured here before. `prepare` uses what was found.
+   */
+  readonly measureFor?: (program: Program, signal?: AbortSignal) => Promise<void>;
   /** Throws INVALID_ARGUMENT for states of another device, and for int8 where the device has none. */
   prepare(program: Program, options?: PrepareOptions): Executable;
   /** Resolves when all queued work is done. */

@@ -1,13 +1,13 @@
 import { CpuDevice, type CpuDeviceOptions } from "../cpu/device.ts";
 import { HeddleError } from "../errors.ts";
 import { ReferenceDevice } from "../reference/device.ts";
-import { WebGpuDevice, type WebGpuDeviceOptions } from "../webgpu/device.ts";
 import { chooseDevice, type ChoiceOptions } from "./choose.ts";
 import type { Device } from "./device.ts";
 import { environment } from "./environment.ts";
-import { openGpu, type GpuOptions } from "./gpu.ts";
+import { openGpu } from "./gpu.ts";
+import { openWebGpu, type OpenWebGpuOptions } from "./open-webgpu.ts";
 
-export interface OpenDeviceOptions extends GpuOptions, WebGpuDeviceOptions, CpuDeviceOptions, ChoiceOptions {
+export interface OpenDeviceOptions extends OpenWebGpuOptions, CpuDeviceOptions, ChoiceOptions {
   /**
    * `auto`, the default: the adapter or device that is named, or a real GPU, else the faster of `cpu` and WebGPU in software,
    * by `trial`. HEDDLE_DEVICE sets it where the option is left out.
@@ -28,7 +28,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   if (device === "auto") return chooseDevice(options);
   if (device === "cpu") return CpuDevice.open(options);
   if (device === "reference") return new ReferenceDevice();
-  return new WebGpuDevice(await openGpu(options), options);
+  return openWebGpu(await openGpu(options), options);
 }
 
 function isDeviceName(name: string): name is DeviceName {

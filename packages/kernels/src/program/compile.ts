@@ -29,6 +29,7 @@ export interface CompiledFunction {
  */
 export function compile(device: Device, name: string, fn: TracedFunction, options?: PrepareOptions): CompiledFunction {
   const executables = new Map<string, Executable>();
+  const measured = new Set<string>();
   const executableFor = (types: Readonly<Record<string, TensorType>>): Executable => {
     const key = keyOf(types);
     let executable = executables.get(key);
@@ -38,7 +39,22 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
     }
     return executable;
   };
-  const prepare = (inputs: RunInputs) => {
+  /** As `executableFor`, once the device has measured what it wants to know of the program. */
+  const measuredFor = async (types: Readonly<Record<string, TensorType>>, signal?: AbortSignal): Promise<Executable> => {
+    const key = keyOf(types);
+    if (device.measureFor && !measured.has(key)) {
+      const unmeasured = executableFor(types);
+      await device.measureFor(unmeasured.program, signal);
+      // Of calls at the same time the first one makes it anew; nothing has run yet.
+      if (!measured.has(key)) {
+        measured.add(key);
+        unmeasured.dispose();
+        executables.set(key, device.prepare(unmeasured.program, options));
+      }
+    }
+    return executableFor(types);
+  };
+  const withTypes = (inputs: RunInputs) => {
     const tensors: Record<string, HostTensor> = {};
     const types: Record<string, TensorType> = {};
     for (const [name, value] of Object.entries(inputs)) {
@@ -46,7 +62,7 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
       tensors[name] = tensor;
       types[name] = { shape: tensor.shape, dtype: dtypeOf(tensor.data) };
     }
-    return { executable: executableFor(types), tensors };
+    return { types, tensors };
   };
   const dispose = () => {
     for (const executable of executables.values()) executable.dispose();
@@ -54,13 +70,17 @@ export function compile(device: Device, name: string, fn: TracedFunction, option
   };
   return {
     async warmup(inputTypes) {
-      await Promise.all(inputTypes.map((types) => executableFor(types).warmup()));
+      await Promise.all(inputTypes.map(async (types) => (await measuredFor(types)).warmup()));
     },
     async run(inputs, options) {
-      const { executable, tensors } = prepare(inputs);
+      const { types, tensors } = withTypes(inputs);
+      const executable = device.measureFor ? await measuredFor(types, options?.signal) : executableFor(types);
       return executable.run(tensors, options);
     },
-    prepare,
+    prepare(inputs) {
+      const { types, tensors } = withTypes(inputs);
+      return { executable: executableFor(types), tensors };
+    },
     program: (types) => executableFor(types).program,
     plan: (types) => executableFor(types).memory,
     dispose,

@@ -1,6 +1,7 @@
 import type { AdapterProfile } from "../device/profile.ts";
 import type { OnnxContext } from "../onnx/context.ts";
 import type { Value } from "../onnx/graph.ts";
+import type { Design, Tunable } from "./design.ts";
 import type { BufferRef, DispatchSpec } from "./lowering.ts";
 import type { NdArray, ReferenceContext } from "../reference/ndarray.ts";
 import type { RowWise } from "./blocks.ts";
@@ -18,8 +19,10 @@ export interface VjpContext<A> {
   readonly gradients: readonly (Tensor | null)[];
 }
 
-export interface LowerContext<A> {
+export interface LowerContext<A, D extends Design = Design> {
   readonly attributes: A;
+  /** One of the op's own, where it is tunable. */
+  readonly design: D | undefined;
   readonly inputs: readonly BufferRef[];
   /** Without the op's `optionalOutputs` where nothing reads them. */
   readonly outputs: readonly BufferRef[];
@@ -91,7 +94,7 @@ export interface Siblings {
  * reaches the GPU: as an expression that fusion may join with its neighbours (`elementwise`), as a view of its first
  * input's memory (`view`), or as kernels of its own (`lower`, `lowerTogether`); and how it is written in ONNX (`onnx`).
  */
-export interface Op<A extends Attributes = Attributes> {
+export interface Op<A extends Attributes = Attributes, D extends Design = Design> {
   readonly name: string;
   /** Shape and dtype rules. Throws SHAPE_MISMATCH, DTYPE_MISMATCH or INVALID_ARGUMENT with the op's name. */
   infer(inputs: readonly TensorType[], attributes: A): TensorType[];
@@ -101,7 +104,9 @@ export interface Op<A extends Attributes = Attributes> {
   readonly elementwise?: Elementwise<A>;
   /** True: the output is input 0's memory under another shape. */
   readonly view?: boolean;
-  lower?(context: LowerContext<A>): void;
+  lower?(context: LowerContext<A, D>): void;
+  /** Several lowerings to choose from; `lower` is told which. */
+  readonly tunable?: Tunable<A, D>;
   /** In place of `lower`: the lowering of all nodes of this op between which no result is needed, in as few dispatches as it can. */
   lowerTogether?(contexts: readonly LowerContext<A>[]): void;
   /** Inputs that the planner should lay next to each other in one storage where it is free to, so that one binding covers many. */

@@ -1,6 +1,7 @@
 import type { MemoryPlan, State } from "../device/device.ts";
 import type { AdapterProfile } from "../device/profile.ts";
 import { HeddleError } from "../errors.ts";
+import { shippedDesigns, type Designs } from "./design.ts";
 import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
@@ -11,6 +12,7 @@ import { statesOf, type Program } from "./program.ts";
 import { rewrite } from "./rewrite.ts";
 import { checkBindings, exceeds, fusedBlocks, rowBlocks } from "./blocks.ts";
 import { joinSiblings } from "./siblings.ts";
+import { inBufferOfItsOwn, type StatePlace } from "./state-place.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
 import { keyOf, ownerKey, type Node, type Tensor } from "./tensor.ts";
 import { bytesPerElement, dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
@@ -22,15 +24,6 @@ export type Placement =
   | { readonly kind: "states"; readonly of: State }
   | { readonly kind: "upload"; readonly offset: number }
   | { readonly kind: "params"; readonly offset: number };
-
-/** Where a device keeps a state. States of one `arena` share a buffer. */
-export interface StatePlace {
-  readonly arena: object;
-  readonly offsetBytes: number;
-  readonly sizeBytes: number;
-}
-
-const inBufferOfItsOwn = (state: State): StatePlace => ({ arena: state, offsetBytes: 0, sizeBytes: storageBytes(state.type) });
 
 export interface StoragePlan {
   readonly bytes: number;
@@ -70,8 +63,8 @@ interface Storage {
 const align = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
 
 /** Lowers a program: fuses, asks each op for its dispatches, and gives every tensor a place whose reuse never overlaps two lives. */
-export function plan(program: Program, adapter: AdapterProfile, placeOf: (state: State) => StatePlace = inBufferOfItsOwn): Plan {
-  return new Planner(joinSiblings(rewrite(program)), adapter, placeOf).plan();
+export function plan(program: Program, adapter: AdapterProfile, placeOf: (state: State) => StatePlace = inBufferOfItsOwn, designs: Designs = shippedDesigns): Plan {
+  return new Planner(joinSiblings(rewrite(program)), adapter, placeOf, designs).plan();
 }
 
 class Planner {
@@ -97,6 +90,7 @@ class Planner {
     private readonly program: Program,
     private readonly adapter: AdapterProfile,
     private readonly placeOf: (state: State) => StatePlace,
+    private readonly designs: Designs,
   ) {
     this.steps = fuse(program, adapter.maxStorageBuffersPerShaderStage - 1);
     this.neighbours = findNeighbours(this.steps, adapter.minStorageBufferOffsetAlignment);
@@ -214,8 +208,10 @@ class Planner {
       const source = inPlace[i];
       return source === undefined ? this.newOutput(node, i) : this.overwrite(node, i, node.inputs[source]!, readers);
     });
+    const site = { op: node.op, inputs: node.inputs.map(({ type }) => type), attributes: node.attributes, outputs: wanted };
     return {
       attributes: node.attributes,
+      design: node.op.tunable && this.designs.of(site, this.adapter),
       inputs,
       outputs,
       adapter: this.adapter,

@@ -3,6 +3,7 @@ import type { Device, Executable, PrepareOptions, State, StateSpec } from "../de
 import type { Gpu } from "../device/gpu.ts";
 import { politely } from "../device/polite-wait.ts";
 import { HeddleError } from "../errors.ts";
+import { shippedDesigns, type Designs } from "../program/design.ts";
 import type { Program } from "../program/program.ts";
 import { dataBytes, type HostTensor, type TensorType } from "../program/types.ts";
 import { WebGpuExecutable } from "./executable.ts";
@@ -12,9 +13,22 @@ import { readBuffers } from "./readback.ts";
 import { WebGpuState } from "./state.ts";
 import { Workspace } from "./workspace.ts";
 
+/** Measures before a program is prepared for the first time. */
+export interface Tuner {
+  measureFor(device: WebGpuDevice, program: Program, signal?: AbortSignal): Promise<void>;
+}
+
 export interface WebGpuDeviceOptions {
   /** Longer programs are cut into submissions of this many dispatches, so that a browser can draw in between. */
   maxDispatchesPerSubmission?: number;
+}
+
+/** How nodes with several lowerings are lowered. */
+export interface DesignOptions {
+  /** Default: the shipped design of the adapter's class. */
+  designs?: Designs;
+  /** Absent: nothing is measured. */
+  tuner?: Tuner;
 }
 
 /** How often the host talked to the GPU; tests and profiles read it. */
@@ -37,15 +51,19 @@ export class WebGpuDevice implements Device {
   readonly clock = new QueueClock();
   readonly traffic: Traffic = { submissions: 0, dispatches: 0, uploads: 0, readbacks: 0 };
   readonly maxDispatchesPerSubmission: number;
+  readonly designs: Designs;
+  readonly measureFor?: (program: Program, signal?: AbortSignal) => Promise<void>;
   private unreadRuns = 0;
 
   constructor(
     readonly gpu: Gpu,
-    { maxDispatchesPerSubmission = 2048 }: WebGpuDeviceOptions = {},
+    { maxDispatchesPerSubmission = 2048, designs = shippedDesigns, tuner }: WebGpuDeviceOptions & DesignOptions = {},
   ) {
     this.pipelines = new PipelineCache(gpu);
     this.workspace = new Workspace(gpu.pool);
     this.maxDispatchesPerSubmission = maxDispatchesPerSubmission;
+    this.designs = designs;
+    if (tuner) this.measureFor = (program, signal) => tuner.measureFor(this, program, signal);
   }
 
   get description(): string {

@@ -41,8 +41,9 @@ export class WebGpuExecutable implements Executable {
   constructor(
     readonly device: WebGpuDevice,
     readonly program: Program,
+    designs = device.designs,
   ) {
-    this.plan = plan(program, device.gpu.profile, (state) => (state as WebGpuState).part);
+    this.plan = plan(program, device.gpu.profile, (state) => (state as WebGpuState).part, designs);
     this.cost = costOf(this.plan.commands);
     this.staging = new ArrayBuffer(this.plan.memory.uploadBytes);
   }
