@@ -17,8 +17,8 @@ export interface Row {
   /** By CPU time of the driver's threads, as if all cores had worked on nothing else; null on a GPU and where the system does not tell. */
   readonly cpu: Rates | null;
   readonly dispatches: number;
-  /** Time that JavaScript takes to queue one repetition, the fastest of some, divided by its dispatches. */
-  readonly javascriptMicrosecondsPerDispatch: number;
+  /** Time that JavaScript takes to queue one repetition, the fastest of some, divided by its dispatches; null for single kernels. */
+  readonly javascriptMicrosecondsPerDispatch: number | null;
 }
 
 /** What the adapter does at most, by one clock. */
@@ -33,9 +33,6 @@ export function ratesOf(flops: number, bytes: number | null, ms: number, ceiling
   return { ms, gflops: flops / ms / 1e6, gbps: bytes === null ? null : bytes / ms / 1e6, ofCeiling: leastMs / ms };
 }
 
-/** Below this, what a run costs at all hides what a dispatch costs. */
-const MIN_REPLAYED_DISPATCHES = 10;
-
 const columns = [32, 22, 10, 9, 8, 8, 9, 8, 6, 8] as const;
 
 export const header = line(["work", "shape", "ms", "GFLOP/s", "GB/s", "of ceil.", "cpu2 ms", "of ceil.", "disp.", "µs JS/d"]);
@@ -43,7 +40,7 @@ export const header = line(["work", "shape", "ms", "GFLOP/s", "GB/s", "of ceil."
 export function formatRow({ work, shape, wall, cpu, dispatches, javascriptMicrosecondsPerDispatch }: Row): string {
   const best = cpu ?? wall;
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  return line([work, shape, wall.ms.toFixed(3), best.gflops.toFixed(1), best.gbps?.toFixed(2) ?? "", percent(wall.ofCeiling), cpu ? cpu.ms.toFixed(3) : "", cpu ? percent(cpu.ofCeiling) : "", String(dispatches), dispatches < MIN_REPLAYED_DISPATCHES ? "" : javascriptMicrosecondsPerDispatch.toFixed(1)]);
+  return line([work, shape, wall.ms.toFixed(3), best.gflops.toFixed(1), best.gbps?.toFixed(2) ?? "", percent(wall.ofCeiling), cpu ? cpu.ms.toFixed(3) : "", cpu ? percent(cpu.ofCeiling) : "", String(dispatches), javascriptMicrosecondsPerDispatch?.toFixed(1) ?? ""]);
 }
 
 function line(cells: readonly string[]): string {

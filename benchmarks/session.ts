@@ -8,7 +8,7 @@ import type { Prepared, Work } from "./work.ts";
 const SAMPLE_MS = 30;
 const MAX_REPEATS = 500;
 /** Queueing takes JavaScript microseconds: many looks, of which the fastest is one that no other program interrupted. */
-const JAVASCRIPT_RUNS = 60;
+const JAVASCRIPT_RUNS = 300;
 /** What the looks may take, with the works that they queue. */
 const JAVASCRIPT_MS = 3000;
 
@@ -22,7 +22,7 @@ interface Ready {
   readonly prepared: Prepared;
   readonly repeats: number;
   readonly dispatches: number;
-  readonly javascriptMs: number;
+  readonly javascriptMicrosecondsPerDispatch: number | null;
 }
 
 /** Times all works and both ceilings in turn: every rate is held against a ceiling of the same minutes. */
@@ -44,7 +44,7 @@ export async function measure(device: WebGpuDevice, works: readonly Work[], roun
     };
     const cpuClock = ({ driverCpuMs }: Timing) => (byCpu && driverCpuMs !== null ? driverCpuMs / availableParallelism() : null);
     const ceilings = { wall: ceiling(({ wallMs }) => wallMs)!, cpu: ceiling(cpuClock) };
-    const rows = ready.map(({ work, repeats, dispatches, javascriptMs }, i) => {
+    const rows = ready.map(({ work, repeats, dispatches, javascriptMicrosecondsPerDispatch }, i) => {
       const cpuMs = cpuClock(timings[i]!);
       return {
         work: work.name,
@@ -52,7 +52,7 @@ export async function measure(device: WebGpuDevice, works: readonly Work[], roun
         wall: ratesOf(work.flops, work.bytes, timings[i]!.wallMs / repeats, ceilings.wall),
         cpu: ceilings.cpu && cpuMs !== null ? ratesOf(work.flops, work.bytes, cpuMs / repeats, ceilings.cpu) : null,
         dispatches,
-        javascriptMicrosecondsPerDispatch: (1e3 * javascriptMs) / dispatches,
+        javascriptMicrosecondsPerDispatch,
       };
     });
     return { ceilings, rows };
@@ -62,6 +62,7 @@ export async function measure(device: WebGpuDevice, works: readonly Work[], roun
 }
 
 async function makeReady(device: WebGpuDevice, work: Work): Promise<Ready> {
+  const javascriptMicrosecondsPerDispatch = work.replayed && (await timeQueueing(device, work.replayed));
   const prepared = work.prepare(device);
   // Shaders are compiled here.
   await repeat(device, prepared, 1);
@@ -70,20 +71,25 @@ async function makeReady(device: WebGpuDevice, work: Work): Promise<Ready> {
   const dispatches = device.traffic.dispatches - before;
   const elapsedMs = Math.max(0.01, once.driverCpuMs === null ? once.wallMs : Math.min(once.wallMs, once.driverCpuMs));
   const repeats = Math.min(MAX_REPEATS, Math.max(1, Math.round(SAMPLE_MS / elapsedMs)));
-  return { work, prepared, repeats, dispatches, javascriptMs: await timeQueueing(device, prepared) };
+  return { work, prepared, repeats, dispatches, javascriptMicrosecondsPerDispatch };
 }
 
-async function timeQueueing(device: WebGpuDevice, { queue }: Prepared): Promise<number> {
-  let fastestMs = Infinity;
+/** Microseconds a dispatch. */
+async function timeQueueing(device: WebGpuDevice, work: Work): Promise<number> {
+  const prepared = work.prepare(device);
+  await repeat(device, prepared, 1);
+  let fastest = Infinity;
   const deadlineMs = performance.now() + JAVASCRIPT_MS;
-  for (let run = 0; run === 0 || (run < JAVASCRIPT_RUNS && performance.now() < deadlineMs); run++) {
+  for (let run = 0; run < JAVASCRIPT_RUNS && performance.now() < deadlineMs; run++) {
+    const { dispatches: before } = device.traffic;
     const startMs = performance.now();
-    await queue();
-    fastestMs = Math.min(fastestMs, performance.now() - startMs);
+    await prepared.queue();
+    fastest = Math.min(fastest, (1e3 * (performance.now() - startMs)) / (device.traffic.dispatches - before));
     // On a software adapter, shaders of this run would take the processor from the next look.
     await device.finish();
   }
-  return fastestMs;
+  prepared.dispose();
+  return fastest;
 }
 
 async function repeat(device: WebGpuDevice, { queue }: Prepared, times: number): Promise<void> {

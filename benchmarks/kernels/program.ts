@@ -21,6 +21,7 @@ export function kernelWork({ name, shape, flops, bytes, tensors, ids = {}, recor
     shape,
     flops,
     bytes,
+    replayed: null,
     prepare(device: WebGpuDevice) {
       const states: Record<string, State> = {};
       for (const [key, extents] of Object.entries(tensors)) {

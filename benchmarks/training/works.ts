@@ -6,8 +6,10 @@ import type { Work } from "../work.ts";
 
 /** Whole training steps: forward, backward, clipping, AdamW. */
 export function trainingWorks(): Work[] {
-  return [nanoGpt(), ...[16, 64].map(classifier)];
+  return [nanoGpt(12, 64), classifier(64, 16), classifier(64, 64)];
 }
+
+const [SMALLEST_BATCH, SMALLEST_LENGTH] = [1, 8];
 
 /**
  * Model FLOPs of a step (Chowdhery et al. 2022, "PaLM", appendix B): six a weight of the matrices and token, and the products of
@@ -18,17 +20,17 @@ function stepFlops({ tokens, length, weights, layers, hidden }: { tokens: number
 }
 
 /** nanoGPT's configuration for a CPU. */
-function nanoGpt(): Work {
-  const [batch, length] = [12, 64];
-  const [vocabSize, hiddenSize, numLayers] = [65, 128, 4];
+function nanoGpt(batch: number, length: number): Work {
+  const [vocabSize, hiddenSize, numLayers, contextLength] = [65, 128, 4, 64];
   const tokens = batch * length;
   return {
     name: "nanoGPT step 4 × 128",
     shape: `${batch} × ${length} tokens`,
     flops: stepFlops({ tokens, length, weights: 12 * numLayers * hiddenSize ** 2 + vocabSize * hiddenSize, layers: numLayers, hidden: hiddenSize }),
     bytes: null,
+    replayed: length === SMALLEST_LENGTH ? null : nanoGpt(SMALLEST_BATCH, SMALLEST_LENGTH),
     prepare(device) {
-      const model = new NanoGpt(device, { vocabSize, contextLength: length, hiddenSize, numLayers, numHeads: 4 }, 1);
+      const model = new NanoGpt(device, { vocabSize, contextLength, hiddenSize, numLayers, numHeads: 4 }, 1);
       const training = new NanoGptTraining(model, { learningRate: 1e-3, weightDecay: 0.01, maxGradNorm: 1 });
       const ids = (shift: number) => hostTensor(Int32Array.from({ length: tokens }, (_, i) => ((i + shift) * 7919) % vocabSize), [batch, length]);
       const inputs = { inputIds: ids(0), labels: ids(1) };
@@ -44,14 +46,15 @@ function nanoGpt(): Work {
 }
 
 /** The small classifier that `TextClassifier.fit` builds. */
-function classifier(length: number): Work {
-  const [hiddenSize, numHiddenLayers, batch, vocabSize] = [128, 2, 64, 8000];
+function classifier(batch: number, length: number): Work {
+  const [hiddenSize, numHiddenLayers, vocabSize] = [128, 2, 8000];
   const tokens = batch * length;
   return {
     name: "classifier step 2 × 128",
     shape: `${batch} × ${length} tokens`,
     flops: stepFlops({ tokens, length, weights: 12 * numHiddenLayers * hiddenSize ** 2, layers: numHiddenLayers, hidden: hiddenSize }),
     bytes: null,
+    replayed: length === SMALLEST_LENGTH ? null : classifier(SMALLEST_BATCH, SMALLEST_LENGTH),
     prepare(device) {
       const config = createConfig({ modelType: "bert", vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: 4, intermediateSize: 4 * hiddenSize, maxPositionEmbeddings: 128, labels: ["a", "b"] });
       const model = createModel(device, architectureFor("bert", "sequence-classification"), config, 1);
