@@ -32,11 +32,16 @@ export function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1]!;
 }
 
-function driverCpuMs(): number | null {
+/** CPU time of JavaScript's own thread; null where the system does not tell. Systems count in steps of some milliseconds. */
+export const javascriptCpuMs = () => cpuMs((thread) => thread === process.pid);
+
+const driverCpuMs = () => cpuMs((thread) => thread !== process.pid);
+
+function cpuMs(counts: (thread: number) => boolean): number | null {
   try {
     let nanoseconds = 0;
     for (const thread of readdirSync("/proc/self/task")) {
-      if (Number(thread) !== process.pid) nanoseconds += Number(readFileSync(`/proc/self/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+      if (counts(Number(thread))) nanoseconds += Number(readFileSync(`/proc/self/task/${thread}/schedstat`, "utf8").split(" ")[0]);
     }
     return nanoseconds / 1e6;
   } catch {

@@ -17,7 +17,7 @@ export interface Row {
   /** By CPU time of the driver's threads, as if all cores had worked on nothing else; null on a GPU and where the system does not tell. */
   readonly cpu: Rates | null;
   readonly dispatches: number;
-  /** Time that JavaScript takes to queue one repetition, the fastest of some, divided by its dispatches; null for single kernels. */
+  /** CPU time that JavaScript takes to queue one repetition, divided by its dispatches; null for single kernels. */
   readonly javascriptMicrosecondsPerDispatch: number | null;
 }
 

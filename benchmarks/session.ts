@@ -1,16 +1,16 @@
 import { availableParallelism } from "node:os";
 import { openCeilingProbes, type WebGpuDevice } from "@heddle/kernels";
-import { interleave, timed, type Timing } from "./measure.ts";
+import { interleave, javascriptCpuMs, timed, type Timing } from "./measure.ts";
 import { ratesOf, type CeilingRates, type Row } from "./row.ts";
 import type { Prepared, Work } from "./work.ts";
 
 /** A sample shorter than this is noise; short works are repeated within one. */
 const SAMPLE_MS = 30;
 const MAX_REPEATS = 500;
-/** Queueing takes JavaScript microseconds: many looks, of which the fastest is one that no other program interrupted. */
-const JAVASCRIPT_RUNS = 300;
-/** What the looks may take, with the works that they queue. */
-const JAVASCRIPT_MS = 3000;
+/** Queued without a wait in between, in which the driver would be asked again and again whether it is done: fewer than a device's limit. */
+const QUEUED_AT_ONCE = 60;
+/** What timing JavaScript may take, with the work that it queues. */
+const JAVASCRIPT_MS = 4000;
 
 export interface Session {
   readonly ceilings: { readonly wall: CeilingRates; readonly cpu: CeilingRates | null };
@@ -74,22 +74,23 @@ async function makeReady(device: WebGpuDevice, work: Work): Promise<Ready> {
   return { work, prepared, repeats, dispatches, javascriptMicrosecondsPerDispatch };
 }
 
-/** Microseconds a dispatch. */
+/** Microseconds a dispatch, by the CPU time of JavaScript's thread: shaders and other programs take the processor from it. */
 async function timeQueueing(device: WebGpuDevice, work: Work): Promise<number> {
   const prepared = work.prepare(device);
-  await repeat(device, prepared, 1);
-  let fastest = Infinity;
+  // Shaders are compiled here, and JavaScript made fast.
+  await repeat(device, prepared, QUEUED_AT_ONCE / 2);
+  const clock = () => javascriptCpuMs() ?? performance.now();
+  const { dispatches: before } = device.traffic;
+  let ms = 0;
   const deadlineMs = performance.now() + JAVASCRIPT_MS;
-  for (let run = 0; run < JAVASCRIPT_RUNS && performance.now() < deadlineMs; run++) {
-    const { dispatches: before } = device.traffic;
-    const startMs = performance.now();
-    await prepared.queue();
-    fastest = Math.min(fastest, (1e3 * (performance.now() - startMs)) / (device.traffic.dispatches - before));
-    // On a software adapter, shaders of this run would take the processor from the next look.
+  do {
+    const startMs = clock();
+    for (let i = 0; i < QUEUED_AT_ONCE; i++) await prepared.queue();
+    ms += clock() - startMs;
     await device.finish();
-  }
+  } while (performance.now() < deadlineMs);
   prepared.dispose();
-  return fastest;
+  return (1e3 * ms) / (device.traffic.dispatches - before);
 }
 
 async function repeat(device: WebGpuDevice, { queue }: Prepared, times: number): Promise<void> {

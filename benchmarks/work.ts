@@ -9,8 +9,8 @@ export interface Work {
   /** Bytes read and written if each tensor is touched once; null for whole models, where nobody counts them. */
   readonly bytes: number | null;
   /**
-   * The same program on the smallest batch, to time JavaScript with: queueing costs the same for any, and where the work takes
-   * long or others use the processor, only many looks find one without an interruption. Null for single kernels.
+   * The same program on the smallest batch, to time JavaScript with: queueing costs the same for any, and many runs fit into
+   * the time. Null for single kernels.
    */
   readonly replayed: Work | null;
   /** Puts it on the device. */

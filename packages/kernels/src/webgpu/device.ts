@@ -117,9 +117,7 @@ export class WebGpuDevice implements Device {
   /** Keeps the queue of runs that nobody reads finite. */
   async throttle(read: boolean): Promise<void> {
     this.unreadRuns = read ? 0 : this.unreadRuns + 1;
-    if (this.unreadRuns < MAX_UNREAD_RUNS) return;
-    this.unreadRuns = 0;
-    await this.finish();
+    if (this.unreadRuns >= MAX_UNREAD_RUNS) await this.finish();
   }
 
   async finish(): Promise<void> {
@@ -128,6 +126,7 @@ export class WebGpuDevice implements Device {
     await politely(this.gpu.profile, this.clock.expectedMs);
     const awakeMs = performance.now();
     await this.gpu.guardLost(this.gpu.device.queue.onSubmittedWorkDone());
+    this.unreadRuns = 0;
     this.clock.done(awakeMs - startMs, performance.now() - awakeMs);
   }
 
