@@ -101,17 +101,3 @@ export function activationWgsl(kind: ActivationKind, width: 1 | 4, order: "value
   const text = `fn ${name}(x: ${type}) -> ${type} {\n  ${body((value) => `${type}(${value})`, suffix)}\n}`;
   return { name, functions: { ...needs?.(width), [name]: text } };
 }
-
-const kinds = Object.keys(functions) as ActivationKind[];
-
-/** What `activateWgsl`'s function takes for a kind; 0 is the identity. */
-export const activationCode = (kind: ActivationKind | "identity"): number => (kind === "identity" ? 0 : 1 + kinds.indexOf(kind));
-
-/** A function `name(x, code)` that applies whichever activation the code says, for kernels that are slow to compile once for each. */
-export function activateWgsl(width: 1 | 4): { readonly name: string; readonly module: string } {
-  const texts = kinds.map((kind) => activationWgsl(kind, width));
-  const type = width === 4 ? "vec4f" : "f32";
-  const cases = texts.map(({ name }, i) => `    case ${i + 1}u: { return ${name}(x); }`).join("\n");
-  const functions: Record<string, string> = Object.assign({}, ...texts.map((text) => text.functions));
-  return { name: "activate", module: `${Object.values(functions).join("\n")}\nfn activate(x: ${type}, code: u32) -> ${type} {\n  switch code {\n${cases}\n    default: { return x; }\n  }\n}` };
-}

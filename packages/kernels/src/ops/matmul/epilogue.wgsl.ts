@@ -27,25 +27,30 @@ export interface EpilogueWgsl {
 /** Bindings and statements of an epilogue for stores of one element or four. */
 export function epilogueWgsl({ bias, activation, extra, keepsPreActivation }: Epilogue, width: 1 | 4): EpilogueWgsl {
   const type = width === 4 ? "vec4f" : "f32";
-  const apply = activationText(activation, width);
-  const gate = activationText(extra?.kind === "gate" ? extra.activation : "identity", width);
-  const combine = (value: string, at: string) => (extra === null ? value : extra.kind === "residual" ? `${value} + extra[${at}]` : `${value} * ${gate.of(`extra[${at}]`)}`);
+  const end = endOf(activation, extra?.kind === "gate" ? extra.activation : null, width);
+  const combine = (value: string, at: string) => (extra === null ? value : extra.kind === "residual" ? `${value} + extra[${at}]` : `${value} * ${end.gate(`extra[${at}]`)}`);
   return {
-    label: `${bias ? "+bias" : ""}${activation === "identity" ? "" : `+${activation}`}${extra === null ? "" : extra.kind === "residual" ? "+residual" : `+gate-${extra.activation}`}${keepsPreActivation ? "+keep" : ""}`,
+    label: `${bias ? "+bias" : ""}${extra?.kind === "residual" ? "+residual" : ""}${end.label}${keepsPreActivation ? "+keep" : ""}`,
     reads: { ...(bias && { bias: `array<${type}>` }), ...(extra && { extra: `array<${type}>` }) },
     writes: { y: `array<${type}>`, ...(keepsPreActivation && { preActivation: `array<${type}>` }) },
-    module: Object.values({ ...apply.functions, ...gate.functions }).join("\n"),
+    module: end.module,
     store(at, column, value) {
       const sum = bias ? `(${value} + bias[${column}])` : value;
-      return keepsPreActivation ? `{ let before = ${sum}; preActivation[${at}] = before; y[${at}] = ${combine(apply.of("before"), at)}; }` : `y[${at}] = ${combine(apply.of(sum), at)};`;
+      return keepsPreActivation ? `{ let before = ${sum}; preActivation[${at}] = before; y[${at}] = ${combine(end.activated("before"), at)}; }` : `y[${at}] = ${combine(end.activated(sum), at)};`;
     },
   };
 }
 
-function activationText(activation: MatmulActivation, width: 1 | 4): { functions: Readonly<Record<string, string>>; of(value: string): string } {
-  if (activation === "identity") return { functions: {}, of: (value) => value };
-  const { name, functions } = activationWgsl(activation, width);
-  return { functions, of: (value) => `${name}(${value})` };
+/** The activations of an epilogue as text: of the sum, and of the gate that it is multiplied with. */
+export function endOf(activation: MatmulActivation, gate: MatmulActivation | null, width: 1 | 4): { label: string; module: string; activated(value: string): string; gate(value: string): string } {
+  const text = (kind: MatmulActivation) => (kind === "identity" ? { functions: {}, of: (value: string) => value } : ((known) => ({ functions: known.functions, of: (value: string) => `${known.name}(${value})` }))(activationWgsl(kind, width)));
+  const [own, others] = [text(activation), text(gate ?? "identity")];
+  return {
+    label: `${activation === "identity" ? "" : `+${activation}`}${gate === null ? "" : `+gate-${gate}`}`,
+    module: Object.values({ ...own.functions, ...others.functions }).join("\n"),
+    activated: own.of,
+    gate: others.of,
+  };
 }
 
 /** y = activation(x) as a pass of its own, where x is kept for the gradient. */

@@ -3,13 +3,12 @@ import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef, DispatchSpec } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { storageBytes } from "../../program/types.ts";
-import { activationCode } from "../activation/functions.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape } from "./op.ts";
-import { EXTRA, registerTileKernel, type LayoutOfB } from "./register-tile.wgsl.ts";
+import { registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
 
 const kernelOnce = kernelMemo();
@@ -146,15 +145,15 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
     return { kernel: kernelOnce([design, variant, epilogue], () => workgroupTileKernel(variant, design, epilogue)), buffers: [a, b, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
-  const layout: LayoutOfB = transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any";
-  const flags = {
-    biased: bias ? 1 : 0,
-    activation: activationCode(epilogue.activation),
-    extra: EXTRA[epilogue.extra?.kind ?? "none"],
-    gate: epilogue.extra?.kind === "gate" ? activationCode(epilogue.extra.activation) : 0,
+  const variant: RegisterVariant = {
+    layout: transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any",
+    wide: n % 4 === 0 && (strides.rowY ?? 0) % 4 === 0,
+    activation: epilogue.activation,
+    gate: epilogue.extra?.kind === "gate" ? epilogue.extra.activation : null,
   };
+  const flags = { biased: bias ? 1 : 0, residual: epilogue.extra?.kind === "residual" ? 1 : 0 };
   return {
-    kernel: kernelOnce([design, layout], () => registerTileKernel(layout, design)),
+    kernel: kernelOnce([design, variant], () => registerTileKernel(variant, design)),
     buffers: [a, b, bias ?? b, extra ?? b, ...outputs],
     params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...flags, ...strides },
     workgroups,

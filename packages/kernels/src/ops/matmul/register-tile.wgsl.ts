@@ -1,5 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { activateWgsl } from "../activation/functions.ts";
+import { endOf } from "./epilogue.wgsl.ts";
+import type { MatmulActivation } from "./op.ts";
 import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 
 /** How four elements of B are loaded: `rows`: B [K, N] with N a multiple of 4; `columns`: B stored [N, K] with K a multiple of 4; `any`: one by one, by strides. */
@@ -19,28 +20,35 @@ export interface RegisterTile {
   readonly share: "quad" | "none";
 }
 
+/** Facts of a problem that change a kernel's text; sizes come through its uniform. */
+export interface RegisterVariant {
+  readonly layout: LayoutOfB;
+  /** True: N is a multiple of 4, as it is where B lies in `rows`. */
+  readonly wide: boolean;
+  readonly activation: MatmulActivation;
+  /** The activation of what the result is multiplied with; null without a gate. */
+  readonly gate: MatmulActivation | null;
+}
+
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
-/** What register tiles read beside the sizes. Flags rather than texts: a CPU driver compiles this kernel for seconds. */
-const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", rowY: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
-
-/** What `extra` tells the kernel to do with the buffer of that name. */
-export const EXTRA = { none: 0, residual: 1, gate: 2 } as const;
+/** What register tiles read beside the sizes. Flags where they cost little: a CPU driver compiles each text for seconds. */
+const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", rowY: "u32", biased: "u32", residual: "u32" } as const;
 
 /**
- * y = a · b + bias with one tile of y in each lane's registers and no workgroup memory. A, whichever way it lies, is read by
+ * y = a · b with one tile of y in each lane's registers and no workgroup memory. A, whichever way it lies, is read by
  * strides, one element at a time: on CPU drivers every element is a load of its own, vec4 or not. Bias and `extra` are
- * bound always (any readable buffer will do) and read where the flags say so. Activation, residual and gate come after the
- * sums are stored, in a loop that reads them back: unrolled over the tile they would double the kernel.
+ * bound always (any readable buffer will do) and read where the flags say so. What happens to the sums, and the store, is a
+ * rolled loop over an array: written out for each vec4 of the tile it was half of the time that lavapipe took to compile.
+ * Activations are texts: CPU drivers walk through every case of a switch.
  */
-export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kernel {
+export function registerTileKernel({ layout, wide, activation, gate }: RegisterVariant, tile: RegisterTile): Kernel {
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
   const quad = share === "quad";
-  const width = layout === "rows" ? 4 : 1;
-  const type = width === 4 ? "vec4f" : "f32";
+  const type = wide ? "vec4f" : "f32";
   // Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end.
   const ragged = layout !== "columns";
   const a = loadsOfA(tile, ragged);
@@ -49,47 +57,42 @@ export function registerTileKernel(layout: LayoutOfB, tile: RegisterTile): Kerne
     ...b.at(u),
     ...range(rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
   ]);
-  // Rows and columns past an edge repeat the last ones inside, in loads and in stores: no branch, and within one lane no race.
-  const columnOf = (c: number) => `min(column + ${c}u, p.n - 1u)`;
-  const quadOf = (j: number) => `min(column / 4u + ${j}u, p.n / 4u - 1u)`;
-  const biasOf = (j: number) => (width === 4 ? `bias[startBias / 4u + ${quadOf(j)}]` : `vec4f(${range(4).map((c) => `bias[startBias + ${columnOf(4 * j + c)}]`).join(", ")})`);
-  const stores = range(rows).flatMap((i) => [
-    `let y${i} = startY + min(row + ${i}u, p.m - 1u) * p.rowY;`,
-    ...range(quads).flatMap((j) => (width === 4 ? [`y[y${i} / 4u + ${quadOf(j)}] = c${i}_${j};`] : range(4).map((c) => `y[y${i} + ${columnOf(4 * j + c)}] = c${i}_${j}.${component(c)};`))),
-  ]);
-  const activate = activateWgsl(width);
+  const sums = range(rows).flatMap((i) => range(quads).map((j) => `c${i}_${j}`));
+  const end = endOf(activation, gate, 4);
+  const read = (buffer: string, at: string) => (wide ? `${buffer}[(${at}) / 4u]` : `vec4f(${range(4).map((c) => `${buffer}[${at} + min(${c}u, rest)]`).join(", ")})`);
+  const store = wide ? "y[at / 4u] = value;" : range(4).map((c) => `if (${c}u <= rest) { y[at + ${c}u] = value.${component(c)}; }`).join(" ");
 
   return defineKernel({
-    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}/f32`,
+    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/f32`,
     enable: quad ? ["subgroups"] : [],
     reads: { a: "array<f32>", b: `array<${layout === "any" ? "f32" : "vec4f"}>`, bias: `array<${type}>`, extra: `array<${type}>` },
     writes: { y: `array<${type}>` },
     params: PARAMS,
-    module: activate.module,
+    module: end.module,
     workgroupSize: [lanesX, lanesY],
     ...(quad && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
     body: `${TILE_OF_WORKGROUP}
   let row = ${lanesY === 1 ? `tileM * ${rows}u` : `(tileM * ${lanesY}u + local.y) * ${rows}u`};
   let column = (tileN * ${lanesX}u + local.x) * ${columns}u;
   let last = max(kEnd, 1u) - 1u;
+  // Rows and columns past an edge repeat the last ones inside: no branch.
 ${indent([...a.setup, ...b.setup], 2)}
-  ${range(quads).map((j) => `var start${j} = vec4f(0);`).join(" ")}
-  if (p.biased != 0u) { ${range(quads).map((j) => `start${j} = ${biasOf(j)};`).join(" ")} }
-  ${range(rows).map((i) => range(quads).map((j) => `var c${i}_${j} = start${j};`).join(" ")).join("\n  ")}
+  ${range(rows).map((i) => range(quads).map((j) => `var c${i}_${j} = vec4f(0);`).join(" ")).join("\n  ")}
   for (var k = kBegin; k < kEnd; k += 4u) {
 ${indent([...a.lines, ...b.lines, ...steps], 4)}
   }
-  if (column >= p.n) { return; }
-  ${stores.join("\n  ")}
-  if (p.activation == 0u && p.extra == ${EXTRA.none}u) { return; }
-  for (var r = row; r < min(row + ${rows}u, p.m); r++) {
-    for (var x = column; x < min(column + ${columns}u, p.n); x += ${width}u) {
-      let at = (startY + r * p.rowY + x) / ${width}u;
-      var value = ${activate.name}(y[at], p.activation);
-      if (p.extra == ${EXTRA.residual}u) { value += extra[at]; }
-      if (p.extra == ${EXTRA.gate}u) { value *= ${activate.name}(extra[at], p.gate); }
-      y[at] = value;
-    }
+  var sums = array<vec4f, ${sums.length}>(${sums.join(", ")});
+  // Its end is not a constant, so that no driver unrolls it.
+  for (var i = 0u; i < min(${rows}u, p.m - min(row, p.m)) * ${quads}u; i++) {
+    let r = row + i / ${quads}u;
+    let x = column + i % ${quads}u * 4u;
+    if (x >= p.n) { continue; }
+    let at = startY + r * p.rowY + x;${wide ? "" : " let rest = p.n - 1u - x;"}
+    var value = sums[i];
+    if (p.biased != 0u) { value += ${read("bias", "startBias + x")}; }
+    value = ${end.activated("value")};
+    if (p.residual != 0u) { value += ${read("extra", "at")}; }
+${gate === null ? "" : `    value *= ${end.gate(read("extra", "at"))};\n`}    ${store}
   }`,
   });
 }
