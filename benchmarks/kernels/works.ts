@@ -112,12 +112,13 @@ function optimizers({ name, hidden, layers, vocabulary }: { name: string; hidden
       flops: 15 * elements,
       bytes: F32 * 7 * elements,
       tensors: tensors("parameter", "gradient", "first", "second"),
+      families: ["parameter", "gradient", "first", "second"],
       record: (states) =>
         shapes.forEach((_, i) =>
           adamW({ parameter: states[`parameter${i}`]!, gradient: asTensor(states[`gradient${i}`]!), firstMoment: states[`first${i}`]!, secondMoment: states[`second${i}`]!, learningRate: 1e-4, biasCorrection1: 0.5, biasCorrection2: 0.5 }),
         ),
     }),
-    kernelWork({ name: "global norm", shape, flops: 2 * elements, bytes: F32 * elements, tensors: tensors("gradient"), record: (states) => ({ norm: globalNorm(Object.values(states)) }) }),
+    kernelWork({ name: "global norm", shape, flops: 2 * elements, bytes: F32 * elements, tensors: tensors("gradient"), families: ["gradient"], record: (states) => ({ norm: globalNorm(Object.values(states)) }) }),
   ];
 }
 

@@ -24,6 +24,13 @@ export function spanOf(refs: readonly BufferRef[]): BufferRef {
   return { storage: refs[0]!.storage, type: { dtype: "f32", shape: [(end - offsetBytes) / bytesPerElement("f32")] }, offsetBytes };
 }
 
+/** Whether any two of `refs` have bytes in common. */
+export function overlap(refs: readonly BufferRef[]): boolean {
+  const begin = ({ offsetBytes = 0 }: BufferRef) => offsetBytes;
+  const end = (ref: BufferRef) => begin(ref) + storageBytes(ref.type);
+  return refs.some((a, i) => refs.slice(i + 1).some((b) => a.storage === b.storage && begin(a) < end(b) && begin(b) < end(a)));
+}
+
 /** One dispatch as an op asks for it. */
 export interface DispatchSpec {
   readonly kernel: Kernel;

@@ -1,7 +1,7 @@
 import type { AdapterProfile } from "../../device/profile.ts";
 import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
-import { spanOf, type BufferRef } from "../../program/lowering.ts";
+import { overlap, spanOf, type BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import type { AdamWAttributes } from "./adamw.ts";
@@ -86,14 +86,21 @@ export function lowerAdamW(contexts: readonly LowerContext<AdamWAttributes>[]): 
     const key = [...Object.values(update.tensors).map(({ storage }) => storage), ...update.scalars.map(place), beta1, beta2, epsilon].join();
     groups.set(key, [...(groups.get(key) ?? []), update]);
   }
-  for (const group of groups.values()) updateAll(group, factorsOf(group[0]!));
+  for (const group of groups.values()) {
+    // States made in turn, parameter, moments, parameter, … in one buffer: two bindings that are written may not overlap.
+    const parts = overlap(spansOf(group).filter(({ name }) => name !== "gradient").map(({ span }) => span)) ? group.map((update) => [update]) : [group];
+    for (const part of parts) updateAll(part, factorsOf(part[0]!));
+  }
 }
+
+const TENSORS = ["parameter", "gradient", "first", "second"] as const;
+const spansOf = (updates: readonly Update[]) => TENSORS.map((name) => ({ name, span: spanOf(updates.map(({ tensors }) => tensors[name])) }));
 
 /** Updates whose tensors lie in the same four storages, by the same scalars. */
 function updateAll(updates: readonly Update[], factors: BufferRef): void {
   const { adapter, attributes, table, dispatch } = updates[0]!.context;
   const { lanes, foursPerLane } = shapeFor(adapter);
-  const spans = (["parameter", "gradient", "first", "second"] as const).map((name) => ({ name, span: spanOf(updates.map(({ tensors }) => tensors[name])) }));
+  const spans = spansOf(updates);
   const [parameters, gradients, firsts, seconds] = spans.map(({ span }) => span);
   const rows: number[] = [];
   for (const { tensors, context } of updates) {
