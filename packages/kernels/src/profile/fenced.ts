@@ -1,5 +1,5 @@
 import { politely } from "../device/polite-wait.ts";
-import { encodeDispatch, type RecordedCommand } from "../webgpu/recorded.ts";
+import { encodeDispatch, encodeTransfer, type RecordedCommand } from "../webgpu/recorded.ts";
 import type { WebGpuDevice } from "../webgpu/device.ts";
 import type { Times } from "./report.ts";
 
@@ -53,9 +53,8 @@ export async function timeFenced(device: WebGpuDevice, record: () => readonly Re
 }
 
 function encode(encoder: GPUCommandEncoder, command: RecordedCommand, repeats: number): void {
-  if (command.kind === "copy") {
-    const { from, to, bytes } = command;
-    for (let i = 0; i < repeats; i++) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, bytes);
+  if (command.kind !== "dispatch") {
+    for (let i = 0; i < repeats; i++) encodeTransfer(encoder, command);
     return;
   }
   const pass = encoder.beginComputePass({ label: command.spec.kernel.label });
@@ -64,7 +63,7 @@ function encode(encoder: GPUCommandEncoder, command: RecordedCommand, repeats: n
 }
 
 function keyOf(command: RecordedCommand): string {
-  if (command.kind === "copy") return `copy ${command.bytes}`;
+  if (command.kind !== "dispatch") return `${command.kind} ${command.bytes}`;
   const { kernel, workgroups, params, flops, bytes } = command.spec;
   return JSON.stringify([kernel.label, workgroups, params, flops, bytes]);
 }

@@ -54,9 +54,9 @@ export type Times = readonly { readonly startMs: number; readonly ms: number }[]
 
 export function spansOf(commands: readonly RecordedCommand[], times: Times): ProfileSpan[] {
   return commands.map((command, i) =>
-    command.kind === "copy"
-      ? { label: "copy", ...times[i]!, workgroups: null, flops: 0, bytes: 2 * command.bytes }
-      : { label: command.spec.kernel.label, ...times[i]!, workgroups: command.spec.workgroups, flops: command.spec.flops, bytes: command.spec.bytes },
+    command.kind === "dispatch"
+      ? { label: command.spec.kernel.label, ...times[i]!, workgroups: command.spec.workgroups, flops: command.spec.flops, bytes: command.spec.bytes }
+      : { label: command.kind, ...times[i]!, workgroups: null, flops: 0, bytes: (command.kind === "copy" ? 2 : 1) * command.bytes },
   );
 }
 

@@ -1,6 +1,6 @@
 import { politely } from "../device/polite-wait.ts";
 import { BufferUsage, MapMode } from "../memory/usage.ts";
-import { encodeDispatch, type RecordedCommand } from "../webgpu/recorded.ts";
+import { encodeDispatch, encodeTransfer, type RecordedCommand } from "../webgpu/recorded.ts";
 import type { WebGpuDevice } from "../webgpu/device.ts";
 import type { Times } from "./report.ts";
 
@@ -56,8 +56,8 @@ function encodeTimed(encoder: GPUCommandEncoder, querySet: GPUQuerySet, query: n
     pass.end();
     return;
   }
-  // Only passes write timestamps: two empty ones stand around the copy.
+  // Only passes write timestamps: two empty ones stand around a copy.
   encoder.beginComputePass({ label: kind, timestampWrites: { querySet, beginningOfPassWriteIndex: query } }).end();
-  encoder.copyBufferToBuffer(command.from.buffer, command.from.offset, command.to.buffer, command.to.offset, command.bytes);
+  encodeTransfer(encoder, command);
   encoder.beginComputePass({ label: kind, timestampWrites: { querySet, endOfPassWriteIndex: query + 1 } }).end();
 }

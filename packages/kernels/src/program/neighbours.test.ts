@@ -17,7 +17,7 @@ function placesOf(shapes: readonly number[][], fn: (inputs: Tensor[]) => Tensor[
     wanted = fn(Object.values(inputs));
     return { norm: globalNorm(wanted), again: globalNorm(wanted.slice(0, 1)) };
   });
-  const neighbours = findNeighbours(fuse(program, 7), 256);
+  const neighbours = findNeighbours(fuse(program, 7), { alignment: 256 });
   const seen: unknown[] = [];
   return wanted.map((tensor) => {
     const place = neighbours.get(ownerKey(tensor));

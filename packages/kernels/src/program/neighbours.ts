@@ -19,7 +19,7 @@ export interface Neighbour {
 const NEIGHBOURHOOD_BYTES = 16 * 1024 * 1024;
 
 /** Finds a place next to each other for the tensors that ops want so: by the key of the node's output that owns the memory. */
-export function findNeighbours(steps: readonly Step[], alignment: number): Map<string, Neighbour> {
+export function findNeighbours(steps: readonly Step[], { alignment, maxBytes = Infinity }: { alignment: number; maxBytes?: number }): Map<string, Neighbour> {
   const births = new Map<string, { step: number; bytes: number }>();
   steps.forEach((step, i) => {
     const nodes = step.kind === "fused" ? step.nodes.slice(-1) : step.nodes;
@@ -42,7 +42,7 @@ export function findNeighbours(steps: readonly Step[], alignment: number): Map<s
     let neighbourhood: Neighbourhood | null = null;
     for (const key of free.sort((a, b) => births.get(a)!.step - births.get(b)!.step)) {
       const bytes = Math.ceil(births.get(key)!.bytes / alignment) * alignment;
-      if (!neighbourhood || neighbourhood.bytes + bytes > NEIGHBOURHOOD_BYTES) neighbourhood = { bytes: 0 };
+      if (!neighbourhood || neighbourhood.bytes + bytes > Math.min(maxBytes, NEIGHBOURHOOD_BYTES)) neighbourhood = { bytes: 0 };
       neighbours.set(key, { neighbourhood, offsetBytes: neighbourhood.bytes });
       neighbourhood.bytes += bytes;
     }

@@ -31,6 +31,8 @@ export interface LowerContext<A, D extends Design = Design> {
   scratch(type: TensorType): BufferRef;
   /** Numbers known now, uploaded once with the kernels' parameters. */
   table(data: Uint32Array): BufferRef;
+  /** Fills memory with zeros: the driver's own way takes a third of a kernel's time. */
+  clear(what: BufferRef): void;
   dispatch(spec: DispatchSpec): void;
 }
 

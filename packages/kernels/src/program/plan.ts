@@ -32,7 +32,8 @@ export interface StoragePlan {
 
 export type Command =
   | ({ readonly kind: "dispatch"; readonly paramsOffset: number } & DispatchSpec)
-  | { readonly kind: "copy"; readonly from: BufferRef; readonly to: BufferRef; readonly bytes: number };
+  | { readonly kind: "copy"; readonly from: BufferRef; readonly to: BufferRef; readonly bytes: number }
+  | { readonly kind: "clear"; readonly what: BufferRef; readonly bytes: number };
 
 /** An output's bytes, and where in the readback buffer they go. */
 export interface Readback {
@@ -93,7 +94,7 @@ class Planner {
     private readonly designs: Designs,
   ) {
     this.steps = fuse(program, adapter.maxStorageBuffersPerShaderStage - 1);
-    this.neighbours = findNeighbours(this.steps, adapter.minStorageBufferOffsetAlignment);
+    this.neighbours = findNeighbours(this.steps, { alignment: adapter.minStorageBufferOffsetAlignment, maxBytes: adapter.maxStorageBufferBindingSize });
   }
 
   plan(): Plan {
@@ -217,6 +218,7 @@ class Planner {
       adapter: this.adapter,
       scratch: (type) => this.add(type, null),
       table: (data) => this.table(data),
+      clear: (what) => this.commands.push({ kind: "clear", what, bytes: storageBytes(what.type) }),
       dispatch: (spec) => this.dispatch(spec),
     };
   }

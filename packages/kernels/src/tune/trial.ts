@@ -90,8 +90,8 @@ async function run(device: WebGpuDevice, executable: WebGpuExecutable, repeats: 
   for (let i = 0; i < repeats * commands.length; i++) {
     const command = commands[i % commands.length]!;
     if (i > 0 && i % maxDispatchesPerSubmission === 0) queue.flush();
-    if (command.kind === "copy") queue.copy(command.from, command.to, command.bytes);
-    else encodeDispatch(queue.pass(), command);
+    if (command.kind === "dispatch") encodeDispatch(queue.pass(), command);
+    else queue.transfer(command);
   }
   queue.flush();
   // By what this design took before, and much less: the end of the batch must not be slept through.

@@ -130,8 +130,8 @@ export class WebGpuExecutable implements Executable {
     const queue = new Submitter(gpu.device, this.program.name);
     let dispatches = 0;
     for (const command of commands) {
-      if (command.kind === "copy") {
-        queue.copy(command.from, command.to, command.bytes);
+      if (command.kind !== "dispatch") {
+        queue.transfer(command);
         continue;
       }
       if (dispatches > 0 && dispatches % maxDispatchesPerSubmission === 0) queue.flush();
@@ -140,7 +140,7 @@ export class WebGpuExecutable implements Executable {
     }
     for (const name of wanted) {
       const { source, offset } = this.plan.readbacks.get(name)!;
-      queue.copy(this.rangeOf(source), { buffer: this.resources!.readback!.buffer, offset }, copyBytes(source.type));
+      queue.transfer({ kind: "copy", from: this.rangeOf(source), to: { buffer: this.resources!.readback!.buffer, offset }, bytes: copyBytes(source.type) });
     }
     queue.flush();
     traffic.submissions += queue.submissions;
@@ -175,6 +175,7 @@ export class WebGpuExecutable implements Executable {
     let dispatches = 0;
     return this.plan.commands.map((command) => {
       if (command.kind === "copy") return { kind: "copy", from: this.rangeOf(command.from), to: this.rangeOf(command.to), bytes: command.bytes };
+      if (command.kind === "clear") return { kind: "clear", what: this.rangeOf(command.what), bytes: command.bytes };
       const { pipeline, layout } = pipelines[dispatches++]!;
       const buffers: GPUBufferBinding[] = command.buffers.map((ref) => this.rangeOf(ref));
       const size = paramsByteLength(command.kernel);

@@ -9,7 +9,7 @@ const COST_PER_BYTE = 4;
 
 /** How much work a plan's commands are, in a unit of no meaning but for comparison. */
 export function costOf(commands: readonly Command[]): number {
-  return commands.reduce((total, command) => total + COST_PER_DISPATCH + (command.kind === "copy" ? COST_PER_BYTE * command.bytes : command.flops + COST_PER_BYTE * command.bytes), 0);
+  return commands.reduce((total, command) => total + COST_PER_DISPATCH + (command.kind === "dispatch" ? command.flops : 0) + COST_PER_BYTE * command.bytes, 0);
 }
 
 /** Knows about when the queue will be done: the work in it, and how fast this device has been at such work. */

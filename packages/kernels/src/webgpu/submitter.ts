@@ -1,6 +1,6 @@
-import type { BufferPlace } from "./recorded.ts";
+import { encodeTransfer, type Transfer } from "./recorded.ts";
 
-/** Records passes and copies in order, and submits them when told. */
+/** Records passes, copies and clears in order, and submits them when told. */
 export class Submitter {
   submissions = 0;
   private encoder: GPUCommandEncoder | null = null;
@@ -17,9 +17,9 @@ export class Submitter {
     return this.open;
   }
 
-  copy(from: BufferPlace, to: BufferPlace, bytes: number): void {
+  transfer(transfer: Transfer): void {
     this.endPass();
-    if (bytes > 0) this.recording().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, bytes);
+    encodeTransfer(this.recording(), transfer);
   }
 
   flush(): void {

@@ -5,7 +5,8 @@ import { emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape } from "../../program/types.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
 import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
-import { lowerEmbedding, lowerScatterAdd } from "./op.wgsl.ts";
+import { lowerEmbedding } from "./op.wgsl.ts";
+import { lowerScatterAdd } from "./scatter.wgsl.ts";
 
 const embeddingOp: Op = defineOp({
   name: "embedding",
