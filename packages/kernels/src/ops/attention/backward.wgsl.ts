@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
-import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, queriesOfWorkgroup, range, spelling, TILE_OF_WORKGROUP, type AttentionVariant } from "./variant.wgsl.ts";
+import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, placeOf, queriesOfWorkgroup, range, spelling, TILE_OF_WORKGROUP, type AttentionVariant } from "./variant.wgsl.ts";
 
 const typeOf = (width: 1 | 4) => (width === 4 ? "array<vec4f>" : "array<f32>");
 export const LINEAR_WORKGROUP_SIZE = 32;
@@ -48,14 +48,14 @@ export function gradientOfQueriesKernel(variant: AttentionVariant): Kernel {
     module: `${laneFunctions(variant)}\n${variant.dropout ? RANDOM_BITS_WGSL : ""}`,
     workgroupSize: [variant.workgroupSize],
     body: `${queriesOfWorkgroup(variant, text.setup)}
-  ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ((b * p.queries + i${t}) * p.heads + h) * p.headDim; let stat${t} = stats[part * p.queries + i${t}];`).join("\n  ")}
-  ${t$.map((t) => s$.map((s) => `let q${t}_${s} = ${text.loadOwn("q", `q${t}`, s)}; let g${t}_${s} = ${text.loadOwn("dy", `q${t}`, s)}; var dq${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")}
+  ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ${placeOf.q(`i${t}`)}; let g${t} = ${placeOf.y(`i${t}`)}; let stat${t} = stats[part * p.queries + i${t}];`).join("\n  ")}
+  ${t$.map((t) => s$.map((s) => `let q${t}_${s} = ${text.loadOwn("q", `q${t}`, s)}; let g${t}_${s} = ${text.loadOwn("dy", `g${t}`, s)}; var dq${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")}
   for (var j0 = i32(begin); j0 < end; j0 += ${lanes}) {
     let j = u32(j0) + own;
     let jInside = min(j, p.keys - 1u);
     let attended = j < p.keys && info[flags + 2u + jInside] != 0u;
-    ${u$.map((u) => `let at${u} = ((b * p.keys + min(u32(j0) + ${u}u, p.keys - 1u)) * p.keyHeads + keyHead) * p.headDim;`).join("\n    ")}
-    ${u$.map((u) => s$.map((s) => `let k${u}_${s} = ${text.load("k", `at${u}`, s)}; let v${u}_${s} = ${text.load("v", `at${u}`, s)};`).join(" ")).join("\n    ")}
+    ${u$.map((u) => `let j${u} = min(u32(j0) + ${u}u, p.keys - 1u); let k${u} = ${placeOf.k(`j${u}`)}; let v${u} = ${placeOf.v(`j${u}`)};`).join("\n    ")}
+    ${u$.map((u) => s$.map((s) => `let k${u}_${s} = ${text.load("k", `k${u}`, s)}; let v${u}_${s} = ${text.load("v", `v${u}`, s)};`).join(" ")).join("\n    ")}
     ${t$
       .map(
         (t) => `let live${t} = attended && (p.causal == 0u || i32(j) <= i32(i${t}) + shift);
@@ -71,18 +71,22 @@ export function gradientOfQueriesKernel(variant: AttentionVariant): Kernel {
   });
 }
 
-/** dk and dv, or one of them: each group of lanes keeps `rows` keys and goes over the queries of every head that they serve. */
-export function gradientOfKeysKernel(variant: AttentionVariant, wanted: readonly ("dk" | "dv")[]): Kernel {
+/**
+ * dk and dv, or one of them: each group of lanes keeps `rows` keys and goes over the queries of every head that they serve.
+ *
+ * @param joined both are parts of one tensor, which is then bound once
+ */
+export function gradientOfKeysKernel(variant: AttentionVariant, wanted: readonly ("dk" | "dv")[], joined: boolean): Kernel {
   const { lanes, slices, rows, width } = variant;
   const text = spelling(variant);
   const [t$, s$, u$] = [range(rows), range(slices), range(lanes)];
   const dots = (own: string, other: string, t: number) => text.sumForOwn(u$.map((u) => s$.map((s) => `dot(${own}${t}_${s}, ${other}${u}_${s})`).join(" + ")));
   const accumulate = { dk: ["ds", "q"], dv: ["weight", "g"] } as const;
   return defineKernel({
-    label: `attention/gradient-of-keys/${wanted.join("+")}/${labelOf(variant)}/f32`,
+    label: `attention/gradient-of-keys/${wanted.join("+")}${joined ? "-joined" : ""}/${labelOf(variant)}/f32`,
     enable: lanes === 4 ? ["subgroups"] : [],
     reads: readsOf(variant),
-    writes: Object.fromEntries(wanted.map((name) => [name, typeOf(width)])),
+    writes: Object.fromEntries((joined ? ["dx"] : wanted).map((name) => [name, typeOf(width)])),
     params: ATTENTION_PARAMS,
     module: `${laneFunctions(variant)}\n${variant.dropout ? RANDOM_BITS_WGSL : ""}`,
     workgroupSize: [variant.workgroupSize],
@@ -97,16 +101,16 @@ ${text.setup}
   let padding = tileBegin >= info[flags + 1u] || tileBegin + ${(variant.workgroupSize / lanes) * rows}u <= info[flags];
   let iEnd = select(i32(p.queries), 0, padding);
   let iBegin = select(0, max(i32(tileBegin) - shift, 0), p.causal != 0u);
-  ${t$.map((t) => `let j${t} = min(first + ${t}u, p.keys - 1u); let at${t} = ((b * p.keys + j${t}) * p.keyHeads + keyHead) * p.headDim; let attended${t} = info[flags + 2u + j${t}] != 0u;`).join("\n  ")}
-  ${t$.map((t) => s$.map((s) => `let k${t}_${s} = ${text.loadOwn("k", `at${t}`, s)}; let v${t}_${s} = ${text.loadOwn("v", `at${t}`, s)};`).join(" ")).join("\n  ")}
+  ${t$.map((t) => `let j${t} = min(first + ${t}u, p.keys - 1u); let k${t} = ${placeOf.k(`j${t}`)}; let v${t} = ${placeOf.v(`j${t}`)}; let attended${t} = info[flags + 2u + j${t}] != 0u;`).join("\n  ")}
+  ${t$.map((t) => s$.map((s) => `let k${t}_${s} = ${text.loadOwn("k", `k${t}`, s)}; let v${t}_${s} = ${text.loadOwn("v", `v${t}`, s)};`).join(" ")).join("\n  ")}
   ${wanted.map((name) => t$.map((t) => s$.map((s) => `var ${name}${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")).join("\n  ")}
   for (var h = keyHead * serves; h < (keyHead + 1u) * serves; h++) {
     for (var i0 = iBegin; i0 < iEnd; i0 += ${lanes}) {
       let i = u32(i0) + own;
       let iInside = min(i, p.queries - 1u);
       let stat = stats[(b * p.heads + h) * p.queries + iInside];
-      ${u$.map((u) => `let row${u} = ((b * p.queries + min(u32(i0) + ${u}u, p.queries - 1u)) * p.heads + h) * p.headDim;`).join("\n      ")}
-      ${u$.map((u) => s$.map((s) => `let q${u}_${s} = ${text.load("q", `row${u}`, s)}; let g${u}_${s} = ${text.load("dy", `row${u}`, s)};`).join(" ")).join("\n      ")}
+      ${u$.map((u) => `let i${u} = min(u32(i0) + ${u}u, p.queries - 1u); let q${u} = ${placeOf.q(`i${u}`)}; let g${u} = ${placeOf.y(`i${u}`)};`).join("\n      ")}
+      ${u$.map((u) => s$.map((s) => `let q${u}_${s} = ${text.load("q", `q${u}`, s)}; let g${u}_${s} = ${text.load("dy", `g${u}`, s)};`).join(" ")).join("\n      ")}
       ${t$
         .map((t) => {
           const keep = variant.dropout ? keepFactor("i", `j${t}`) : "1.0";
@@ -123,7 +127,7 @@ ${text.setup}
         .join("\n      ")}
     }
   }
-  ${t$.map((t) => `if (first + ${t}u < p.keys) { ${wanted.map((name) => s$.map((s) => text.store(name, `at${t}`, s, `${name}${t}_${s}`)).join(" ")).join(" ")} }`).join("\n  ")}`,
+  ${t$.map((t) => `if (first + ${t}u < p.keys) { ${wanted.map((name) => s$.map((s) => text.store(joined ? "dx" : name, `${name[1]}${t}`, s, `${name}${t}_${s}`)).join(" ")).join(" ")} }`).join("\n  ")}`,
   });
 }
 
@@ -151,14 +155,13 @@ export function gradientOfBiasKernel(dropout: boolean): Kernel {
   for (var b = bFirst; b < bEnd; b++) {
     if (above || info[1u + b * (p.keys + 2u) + 2u + j] == 0u) { continue; }
     for (var h = hFirst; h < hEnd; h++) {
-      let row = ((b * p.queries + i) * p.heads + h) * p.headDim;
-      let at = ((b * p.keys + j) * p.keyHeads + h / (p.heads / p.keyHeads)) * p.headDim;
+      let keyHead = h / (p.heads / p.keyHeads);
       let stat = stats[(b * p.heads + h) * p.queries + i];
       var score = 0.0;
       var dp = 0.0;
       for (var d = 0u; d < p.headDim; d++) {
-        score = fma(q[row + d], k[at + d], score);
-        dp = fma(dy[row + d], v[at + d], dp);
+        score = fma(q[${placeOf.q("i")} + d], k[${placeOf.k("j")} + d], score);
+        dp = fma(dy[${placeOf.y("i")} + d], v[${placeOf.v("j")} + d], dp);
       }
       let probability = exp(clamp(score * p.scale + ${biasOf("i", "j")} - stat.x, -80.0, 80.0));
       total += probability * (dp${dropout ? ` * ${keepFactor("i", "j")}` : ""} - stat.y);

@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
-import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, LOWEST, queriesOfWorkgroup, range, spelling, type AttentionVariant } from "./variant.wgsl.ts";
+import { ATTENTION_PARAMS, biasOf, keepFactor, labelOf, laneFunctions, LOWEST, placeOf, queriesOfWorkgroup, range, spelling, type AttentionVariant } from "./variant.wgsl.ts";
 
 const typeOf = (width: 1 | 4) => (width === 4 ? "array<vec4f>" : "array<f32>");
 
@@ -22,15 +22,15 @@ export function forwardKernel(variant: AttentionVariant): Kernel {
     module: `${laneFunctions(variant)}\n${variant.dropout ? RANDOM_BITS_WGSL : ""}`,
     workgroupSize: [variant.workgroupSize],
     body: `${queriesOfWorkgroup(variant, text.setup)}
-  ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ((b * p.queries + i${t}) * p.heads + h) * p.headDim;`).join("\n  ")}
+  ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ${placeOf.q(`i${t}`)};`).join("\n  ")}
   ${t$.map((t) => s$.map((s) => `let q${t}_${s} = ${text.loadOwn("q", `q${t}`, s)}; var y${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")}
   ${t$.map((t) => `var largest${t} = ${LOWEST}; var total${t} = 0.0;`).join("\n  ")}
   for (var j0 = i32(begin); j0 < end; j0 += ${lanes}) {
     let j = u32(j0) + own;
     let jInside = min(j, p.keys - 1u);
     let attended = j < p.keys && info[flags + 2u + jInside] != 0u;
-    ${u$.map((u) => `let at${u} = ((b * p.keys + min(u32(j0) + ${u}u, p.keys - 1u)) * p.keyHeads + keyHead) * p.headDim;`).join("\n    ")}
-    ${u$.map((u) => s$.map((s) => `let k${u}_${s} = ${text.load("k", `at${u}`, s)};`).join(" ")).join("\n    ")}
+    ${u$.map((u) => `let j${u} = min(u32(j0) + ${u}u, p.keys - 1u); let k${u} = ${placeOf.k(`j${u}`)}; let v${u} = ${placeOf.v(`j${u}`)};`).join("\n    ")}
+    ${u$.map((u) => s$.map((s) => `let k${u}_${s} = ${text.load("k", `k${u}`, s)};`).join(" ")).join("\n    ")}
     ${t$
       .map(
         (t) => `let live${t} = attended && (p.causal == 0u || i32(j) <= i32(i${t}) + shift);
@@ -47,8 +47,8 @@ export function forwardKernel(variant: AttentionVariant): Kernel {
     ${u$
       .map(
         (u) => `{
-      ${s$.map((s) => `let v${s} = ${text.load("v", `at${u}`, s)};`).join(" ")}
-      ${t$.map((t) => `{ let w = vec4f(${text.of(u, `weight${t}`)}); ${s$.map((s) => `y${t}_${s} = fma(w, v${s}, y${t}_${s});`).join(" ")} }`).join("\n      ")}
+      ${s$.map((s) => `let v_${s} = ${text.load("v", `v${u}`, s)};`).join(" ")}
+      ${t$.map((t) => `{ let w = vec4f(${text.of(u, `weight${t}`)}); ${s$.map((s) => `y${t}_${s} = fma(w, v_${s}, y${t}_${s});`).join(" ")} }`).join("\n      ")}
     }`,
       )
       .join("\n    ")}
@@ -59,7 +59,7 @@ export function forwardKernel(variant: AttentionVariant): Kernel {
   if (first + ${t}u < p.queries) {
     // No key to attend to: zeros, not 0/0.
     let inverse = select(0.0, 1.0 / max(sum${t}, 1e-30), sum${t} > 0.0);
-    ${s$.map((s) => text.store("y", `q${t}`, s, `y${t}_${s} * inverse`)).join("\n    ")}
+    ${s$.map((s) => text.store("y", placeOf.y(`i${t}`), s, `y${t}_${s} * inverse`)).join("\n    ")}
     if (own == 0u) { logSumExp[part * p.queries + i${t}] = select(0.0, largest${t} + log(max(sum${t}, 1e-30)), sum${t} > 0.0); }
   }`,
     )

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../program/autodiff.ts";
 import { compile } from "../../program/compile.ts";
-import type { TracedFunction } from "../../program/trace.ts";
+import { trace, type TracedFunction } from "../../program/trace.ts";
 import type { HostTensor } from "../../program/types.ts";
-import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
+import { checkForward, checkGradients, checkWithGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
+import { slice } from "../movement/slice.ts";
 import { sum } from "../reduce/op.ts";
+import { reshape } from "../reshape/op.ts";
 import { attention, type AttentionOptions } from "./op.ts";
 
 const device = await testDevice();
@@ -40,6 +42,26 @@ describe("attention", () => {
   it("takes headDim 256, and refuses more", { timeout: 300_000 }, async () => {
     await checkForward(device, attend(), operands({ batch: 1, queries: 6, heads: 1, headDim: 256 }));
     expect(() => reference(attend(), operands({ queries: 2, headDim: 257 }))).toThrow("headDim 257 is outside 1 to 256");
+  });
+
+  it.each([
+    { heads: 2, keyHeads: 2, headDim: 8 },
+    { heads: 6, keyHeads: 2, headDim: 6 },
+    { heads: 3, keyHeads: 1, headDim: 5 },
+  ])("reads slices of one projection where they are, and gives one gradient, %o", async ({ heads, keyHeads, headDim }) => {
+    const [batch, length] = [2, 9];
+    const x = randomTensor([batch, length, (heads + 2 * keyHeads) * headDim], 5);
+    const fn: TracedFunction = ({ x, mask, bias, key }) => {
+      const ends = [heads, heads + keyHeads, heads + 2 * keyHeads].map((count) => count * headDim);
+      const [q, k, v] = ends.map((end, i) => reshape(slice(x!, { axis: 2, begin: i === 0 ? 0 : ends[i - 1]!, end }), [batch, length, i === 0 ? heads : keyHeads, headDim]));
+      return { y: attention(q!, k!, v!, { causal: true, ...(mask && { mask }), ...(bias && { bias }), ...(key && { dropout: { probability: 0.3, key } }) }) };
+    };
+    const names = trace("joined", { x: { dtype: "f32", shape: x.shape } }, ({ x }) => ({ dx: gradients(sum(fn({ x: x! })["y"]!), [x!])[0]! })).nodes.map(({ op }) => op.name);
+    expect(names).toContain("joinedAttentionGradient");
+    expect(names).not.toContain("slice");
+    await checkWithGradients(device, fn, { x }, ["x"]);
+    await checkWithGradients(device, fn, { x, mask: maskOf([9, 4], length), bias: randomTensor([1, heads, length, length], 6) }, ["x", "bias"]);
+    await checkForward(device, fn, { x, key: key(3) });
   });
 
   it("masks padding on either side, given as f32 or i32", async () => {

@@ -3,6 +3,7 @@ import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape } from "../../program/types.ts";
+import { joinedAttentionOp, joinedSource } from "./joined.ts";
 import { attentionKeys } from "./keys.ts";
 import { onnxAttention, onnxAttentionGradient } from "./op.onnx.ts";
 import { referenceAttention, referenceAttentionGradient } from "./op.reference.ts";
@@ -86,13 +87,17 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, b
   if (keyTensor && (keyTensor.dtype !== "u32" || keyTensor.rank !== 0)) {
     throw new HeddleError("DTYPE_MISMATCH", `[attention] the dropout key must be a u32 scalar of shape [], got ${keyTensor.dtype} ${formatShape(keyTensor.shape)}; make one input of the program from the seed and the step`);
   }
-  const control = attentionKeys(batch, keys, maskTensor, keyTensor);
-  return emit(attentionOp, [...tensors, control, ...(biasTensor ? [biasTensor] : [])], {
+  const others = [attentionKeys(batch, keys, maskTensor, keyTensor), ...(biasTensor ? [biasTensor] : [])];
+  const attributes: AttentionAttributes = {
     scale: scale ?? 1 / Math.sqrt(headDim),
     causal,
     bias: biasTensor !== undefined,
     dropout: drops ? { probability: drops.probability, stream: nextRandomStream() } : null,
-  })[0]!;
+  };
+  // Slices of one projection are read where they are: no copies, and one gradient.
+  const joined = joinedSource(tensors);
+  if (joined) return emit(joinedAttentionOp, [joined, ...others], { ...attributes, heads, keyHeads: tensors[1].shape[2]!, headDim })[0]!;
+  return emit(attentionOp, [...tensors, ...others], attributes)[0]!;
 }
 
 function checkOperands([q, k, v]: [Tensor, Tensor, Tensor]): void {

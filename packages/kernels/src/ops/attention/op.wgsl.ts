@@ -34,10 +34,26 @@ export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "feature
   };
 }
 
-function sizes(attributes: AttentionAttributes, q: BufferRef, k: BufferRef, bias: BufferRef | undefined) {
+/** Where queries, keys and values are: in tensors of their own, or side by side in one [batch, length, (heads + 2 · keyHeads) · headDim]. */
+export interface Layout {
+  readonly batch: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headDim: number;
+  readonly joined: boolean;
+}
+
+const separate = (q: BufferRef, k: BufferRef): Layout => {
   const [batch, queries, heads, headDim] = q.type.shape as [number, number, number, number];
   const [, keys, keyHeads] = k.type.shape as [number, number, number];
+  return { batch, queries, keys, heads, keyHeads, headDim, joined: false };
+};
+
+function sizes(attributes: AttentionAttributes, { batch, queries, keys, heads, keyHeads, headDim, joined }: Layout, bias: BufferRef | undefined) {
   const { dropout } = attributes;
+  const rowOfAll = (heads + 2 * keyHeads) * headDim;
   const biasHeads = bias?.type.shape[1] ?? 1;
   const params = {
     heads,
@@ -49,6 +65,10 @@ function sizes(attributes: AttentionAttributes, q: BufferRef, k: BufferRef, bias
     causal: attributes.causal ? 1 : 0,
     biasBatch: bias && bias.type.shape[0] !== 1 ? biasHeads * queries * keys : 0,
     biasHead: bias && biasHeads !== 1 ? queries * keys : 0,
+    rowQ: joined ? rowOfAll : heads * headDim,
+    rowK: joined ? rowOfAll : keyHeads * headDim,
+    startK: joined ? heads * headDim : 0,
+    startV: joined ? (heads + keyHeads) * headDim : 0,
     stream: dropout?.stream ?? 0,
     dropBelow: dropout ? dropThreshold(dropout.probability) : 0,
     keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
@@ -59,27 +79,50 @@ function sizes(attributes: AttentionAttributes, q: BufferRef, k: BufferRef, bias
   };
   // One product of all queries with all keys; causal attention needs half of it.
   const flopsPerProduct = 2 * batch * heads * queries * keys * headDim * (attributes.causal && queries === keys ? 0.5 : 1);
-  const bytes = 4 * (sizeOf(q.type.shape) + 2 * sizeOf(k.type.shape));
-  return { batch, queries, heads, headDim, keys, keyHeads, params, grid, flopsPerProduct, bytes };
+  const [bytesOfQ, bytesOfK] = [4 * batch * queries * heads * headDim, 4 * batch * keys * keyHeads * headDim];
+  return { params, grid, flopsPerProduct, bytesOfQ, bytesOfK };
 }
 
-export function lowerAttention({ attributes, inputs, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>): void {
-  const [q, k, , , bias] = inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  const { batch, heads, headDim, queries, grid, flopsPerProduct, bytes } = sizes(attributes, q, k, bias);
-  const variant = attentionVariant(adapter, headDim, "forward", attributes.bias, attributes.dropout !== null);
+export function lowerAttention(context: LowerContext<AttentionAttributes>): void {
+  const [q, k, v, info, bias] = context.inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  forward(context, separate(q, k), { q, k, v, info, bias });
+}
+
+export function lowerAttentionGradient(context: LowerContext<AttentionAttributes>): void {
+  const [q, k, v, info, y, logSumExp, dy, bias] = context.inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  const [dq, dk, dv, dBias] = context.outputs as [BufferRef, BufferRef, BufferRef, BufferRef | undefined];
+  backward(context, separate(q, k), { q, k, v, info, bias, y, logSumExp, dy, dq, dk, dv, dBias });
+}
+
+export interface AttentionReads {
+  readonly q: BufferRef;
+  readonly k: BufferRef;
+  readonly v: BufferRef;
+  readonly info: BufferRef;
+  readonly bias: BufferRef | undefined;
+}
+
+export function forward({ attributes, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>, layout: Layout, { q, k, v, info, bias }: AttentionReads): void {
+  const { grid, flopsPerProduct, bytesOfQ, bytesOfK } = sizes(attributes, layout, bias);
+  const variant = attentionVariant(adapter, layout.headDim, "forward", attributes.bias, attributes.dropout !== null);
   dispatch({
     kernel: kernelOnce(["forward", variant], () => forwardKernel(variant)),
-    buffers: [...inputs, ...outputs],
-    ...grid(variant, queries, batch * heads),
+    buffers: [q, k, v, info, ...(bias ? [bias] : []), ...outputs],
+    ...grid(variant, layout.queries, layout.batch * layout.heads),
     flops: 2 * flopsPerProduct,
-    bytes: bytes + 4 * sizeOf(q.type.shape),
+    bytes: 2 * bytesOfQ + 2 * bytesOfK,
   });
 }
 
-export function lowerAttentionGradient({ attributes, inputs, outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>): void {
-  const [q, k, v, info, y, logSumExp, dy, bias] = inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  const [dq, dk, dv, dBias] = outputs as [BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  const { batch, heads, headDim, queries, keys, keyHeads, params, grid, flopsPerProduct, bytes } = sizes(attributes, q, k, bias);
+/** @param buffers of a joined layout dq, dk and dv are one buffer */
+export function backward(
+  { attributes, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>,
+  layout: Layout,
+  buffers: AttentionReads & Readonly<Record<"y" | "logSumExp" | "dy" | "dq" | "dk" | "dv", BufferRef>> & { readonly dBias: BufferRef | undefined },
+): void {
+  const { q, k, v, info, bias, y, logSumExp, dy, dq, dk, dv, dBias } = buffers;
+  const { batch, heads, headDim, queries, keys, keyHeads, joined } = layout;
+  const { params, grid, flopsPerProduct, bytesOfQ, bytesOfK } = sizes(attributes, layout, bias);
   const dropout = attributes.dropout !== null;
   const rowsCount = batch * heads * queries;
   const stats = scratch({ dtype: "f32", shape: [batch, heads, queries, 2] });
@@ -98,18 +141,18 @@ export function lowerAttentionGradient({ attributes, inputs, outputs, adapter, d
     buffers: [...reads, dq],
     ...grid(ofQueries, queries, batch * heads),
     flops: 3 * flopsPerProduct,
-    bytes: bytes + 8 * sizeOf(q.type.shape),
+    bytes: 3 * bytesOfQ + 2 * bytesOfK,
   });
   const ofKeys = attentionVariant(adapter, headDim, "keys", attributes.bias, dropout);
-  // With a bias, dk and dv in one kernel would bind nine buffers; every device has eight.
-  const passes = bias ? ([["dk"], ["dv"]] as const) : ([["dk", "dv"]] as const);
+  // With a bias, dk and dv in one kernel would bind nine buffers; every device has eight. Joined, they are one.
+  const passes = bias && !joined ? ([["dk"], ["dv"]] as const) : ([["dk", "dv"]] as const);
   for (const wanted of passes) {
     dispatch({
-      kernel: kernelOnce(["keys", ofKeys, wanted], () => gradientOfKeysKernel(ofKeys, wanted)),
-      buffers: [...reads, ...wanted.map((name) => (name === "dk" ? dk : dv))],
+      kernel: kernelOnce(["keys", ofKeys, wanted, joined], () => gradientOfKeysKernel(ofKeys, wanted, joined)),
+      buffers: [...reads, ...(joined ? [dk] : wanted.map((name) => (name === "dk" ? dk : dv)))],
       ...grid(ofKeys, keys, batch * keyHeads),
       flops: (2 + wanted.length) * flopsPerProduct,
-      bytes: bytes + 4 * sizeOf(q.type.shape) + 4 * wanted.length * sizeOf(k.type.shape),
+      bytes: 2 * bytesOfQ + (2 + wanted.length) * bytesOfK,
     });
   }
   if (!dBias) return;
@@ -120,6 +163,6 @@ export function lowerAttentionGradient({ attributes, inputs, outputs, adapter, d
     params: { count, ...params, tiles: 0, parts: 0, batch },
     workgroups: linearWorkgroups(count, LINEAR_WORKGROUP_SIZE),
     flops: 2 * flopsPerProduct,
-    bytes: bytes + 8 * count,
+    bytes: 2 * bytesOfQ + 2 * bytesOfK + 8 * count,
   });
 }

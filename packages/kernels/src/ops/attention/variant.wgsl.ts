@@ -32,6 +32,11 @@ export const ATTENTION_PARAMS = {
   /** Elements of the bias from one batch and from one head to the next; 0 where one serves all. */
   biasBatch: "u32",
   biasHead: "u32",
+  /** Elements of q, and of k and v, from one position to the next, and before the first key and value: they may be parts of one tensor. */
+  rowQ: "u32",
+  rowK: "u32",
+  startK: "u32",
+  startV: "u32",
   stream: "u32",
   dropBelow: "u32",
   keepScale: "f32",
@@ -114,6 +119,14 @@ export const TILE_OF_WORKGROUP = `
 /** The factor of dropout on the probability of pair (i, j), drawn again wherever it is needed. */
 export const keepFactor = (i: string, j: string): string =>
   `select(0.0, p.keepScale, randomBits((((b * p.heads + h) * p.queries + ${i}) * p.keys + ${j}), info[0], p.stream) >= p.dropBelow)`;
+
+/** Element 0 of a row of q (and of dq), of y (and of dy), of k, of v. */
+export const placeOf = {
+  q: (i: string): string => `((b * p.queries + ${i}) * p.rowQ + h * p.headDim)`,
+  y: (i: string): string => `(((b * p.queries + ${i}) * p.heads + h) * p.headDim)`,
+  k: (j: string): string => `((b * p.keys + ${j}) * p.rowK + p.startK + keyHead * p.headDim)`,
+  v: (j: string): string => `((b * p.keys + ${j}) * p.rowK + p.startV + keyHead * p.headDim)`,
+};
 
 export const biasOf = (i: string, j: string): string => `bias[b * p.biasBatch + h * p.biasHead + ${i} * p.keys + ${j}]`;
 
