@@ -11,6 +11,7 @@ import "./matmul/op.test.ts";
 import "./movement/movement.test.ts";
 import "./optimizer/many.test.ts";
 import "./optimizer/optimizer.test.ts";
+import "./quantizedmatmul/op.test.ts";
 import "./random-shapes.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";

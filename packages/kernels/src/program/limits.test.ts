@@ -7,6 +7,9 @@ import { logSoftmax, softmax } from "../ops/softmax/op.ts";
 import { topK } from "../ops/topk/op.ts";
 import { checkForward, randomTensor } from "../testing/check.ts";
 import { testDevice } from "../testing/devices.ts";
+import { quantizeWeight } from "../ops/quantize/quantize.ts";
+import { quantizedMatmul } from "../ops/quantizedmatmul/op.ts";
+import { toFloat16 } from "./float16.ts";
 import { WebGpuDevice } from "../webgpu/device.ts";
 import { compile } from "./compile.ts";
 import type { TracedFunction } from "./trace.ts";
@@ -40,6 +43,14 @@ describe("more than an adapter binds in one piece", () => {
   it("a product goes by columns of a large vocabulary", async () => {
     const fn: TracedFunction = ({ x, w, bias, other }) => ({ y: add(matmul(x!, w!, { transposeB: true, bias: bias!, activation: "gelu" }), other!) });
     for (const vocabulary of [1000, 1537]) await checkForward(device, fn, logits(5, vocabulary), 2e-5);
+  });
+
+  it("a product goes by columns of a large vocabulary in fewer bits", async () => {
+    const { x, w, bias } = logits(5, 3001);
+    await checkForward(device, ({ x: input, w: half, bias: row }) => ({ y: matmul(input!, half!, { transposeB: true, bias: row! }) }), { x, bias, w: { shape: w.shape, data: toFloat16(w.data) } }, 2e-5);
+    const { format, shape, values, scales } = quantizeWeight(randomTensor([3001, 32], 2), "q8_0");
+    const fn: TracedFunction = (inputs) => ({ y: quantizedMatmul(inputs["x"]!, { format, shape, values: inputs["values"]!, scales: inputs["scales"]! }, { bias: inputs["bias"]! }) });
+    await checkForward(device, fn, { x: randomTensor([5, 32], 1), values, scales, bias }, 2e-5);
   });
 
   it("a product goes by rows of a large result, and of a large left side", async () => {

@@ -1,17 +1,19 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { epilogueWgsl, type Epilogue } from "./epilogue.wgsl.ts";
+import { weightsWgsl, type WeightFormat } from "./weights.wgsl.ts";
 
 export const NAIVE_WORKGROUP_SIZE = 32;
 
 /** One lane an element of y: for results too small for tiles. Any size, either operand transposed by its strides. */
-export function naiveKernel(epilogue: Epilogue): Kernel {
+export function naiveKernel(epilogue: Epilogue, format: WeightFormat): Kernel {
+  const weights = weightsWgsl(format, 1);
   const { label, reads, writes, module, store } = epilogueWgsl(epilogue, 1);
   return defineKernel({
-    label: `matmul/naive${label}/f32`,
-    reads: { a: "array<f32>", b: "array<f32>", ...reads },
+    label: `matmul/naive${label}/${format}`,
+    reads: { a: "array<f32>", ...weights.reads, ...reads },
     writes,
     params: { m: "u32", n: "u32", k: "u32", chunk: "u32", batches: "u32", strideA: "u32", strideB: "u32", rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32" },
-    module,
+    module: `${weights.module}\n${module}`,
     workgroupSize: [NAIVE_WORKGROUP_SIZE],
     linear: true,
     body: `
@@ -24,7 +26,7 @@ export function naiveKernel(epilogue: Epilogue): Kernel {
   let startB = (part % p.batches) * p.strideB + column * p.columnB;
   var total = 0.0;
   for (var k = split * p.chunk; k < kEnd; k++) {
-    total = fma(a[startA + k * p.stepA], b[startB + k * p.stepB], total);
+    total = fma(a[startA + k * p.stepA], ${weights.one("startB + k * p.stepB")}, total);
   }
   ${store("index", "column", "total")}`,
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../program/autodiff.ts";
 import { compile } from "../../program/compile.ts";
+import { toFloat16 } from "../../program/float16.ts";
 import type { Op } from "../../program/op.ts";
 import { emit, type TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
@@ -96,6 +97,15 @@ describe("matmul", () => {
     expect(training.plan(types).workspaceBytes).toBeGreaterThan(inference.plan(types).workspaceBytes);
   });
 
+  it.each(transposes)("reads a weight stored in half precision, %o, and gives it no gradient", async (options) => {
+    for (const [m, k, n] of [[3, 5, 7], [9, 12, 16], [1, 64, 2]] as const) {
+      const { a, b } = operands(m, k, n, options);
+      const inputs = { a, b: { shape: b.shape, data: toFloat16(b.data) }, bias: randomTensor([n], 3) };
+      await checkForward(device, product(options), inputs);
+      await checkGradients(device, product(options), inputs, ["a", "bias"]);
+    }
+  });
+
   it("splits a long k, with the same result every time", async () => {
     const inputs = { a: randomTensor([2048, 16], 1), b: randomTensor([2048, 24], 2), bias: randomTensor([24], 3) };
     const fn = product({ transposeA: true, activation: "relu" });
@@ -127,7 +137,7 @@ describe("matmul", () => {
     const withBias = () => reference(product(), { a: randomTensor([4, 8], 1), b: randomTensor([8, 3], 2), bias: randomTensor([4], 3) });
     expect(withBias).toThrow("the bias must be f32 [3]");
     const integers = () => reference(product(), { a: { shape: [1, 1], data: Int32Array.of(1) }, b: randomTensor([1, 1], 2) });
-    expect(integers).toThrow("wants f32 operands, got i32 and f32");
+    expect(integers).toThrow("wants f32 operands, b may be f16, got i32 and f32");
   });
 });
 

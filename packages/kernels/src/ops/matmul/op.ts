@@ -6,11 +6,12 @@ import { formatShape, sizeOf, type Shape, type TensorType } from "../../program/
 import { activationDerivative, activationKind, type ActivationName } from "../activation/op.ts";
 import type { ActivationKind } from "../activation/functions.ts";
 import { mul } from "../elementwise/arithmetic.ts";
+import { cast } from "../elementwise/unary.ts";
 import { sum } from "../reduce/op.ts";
 import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
 import { matmulSiblings } from "./siblings.ts";
-import { absorbIntoMatmul } from "./absorb.ts";
+import { absorbIntoProduct } from "./absorb.ts";
 import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
@@ -20,18 +21,22 @@ export type MatmulActivation = ActivationKind | "identity";
 /** What happens with an input of the result's shape: it is added to the activated result, or the result is multiplied with an activation of it. */
 export type MatmulExtra = { readonly kind: "residual" } | { readonly kind: "gate"; readonly activation: MatmulActivation };
 
-export interface MatmulAttributes {
-  transposeA: boolean;
-  transposeB: boolean;
-  /** True: input 2 is a bias [N]. */
+/** What a product ends with. */
+export interface ProductAttributes {
+  /** True: the input after the operands is a bias [N]. */
   bias: boolean;
   activation: MatmulActivation;
   /** Present: the last input is used so. Only `program/rewrite.ts` makes such products, after gradients were taken. */
   extra?: MatmulExtra;
 }
 
+export interface MatmulAttributes extends ProductAttributes {
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
 /** The inputs after a and b by what they are. */
-export function optionalInputs<T>(inputs: readonly T[], { bias, extra }: Pick<MatmulAttributes, "bias" | "extra">): { bias: T | undefined; extra: T | undefined } {
+export function optionalInputs<T>(inputs: readonly T[], { bias, extra }: ProductAttributes): { bias: T | undefined; extra: T | undefined } {
   return { bias: bias ? inputs[0] : undefined, extra: extra && inputs[bias ? 1 : 0] };
 }
 
@@ -76,13 +81,15 @@ export const matmulOp: Op<MatmulAttributes> = {
     if (gradientBefore) throw new HeddleError("NOT_DIFFERENTIABLE", "[matmul] the pre-activation is for the gradient alone; multiply without an activation where a loss needs it");
     const { transposeA, transposeB, activation, bias } = attributes;
     const g = activation === "identity" ? gradient! : mul(gradient!, activationDerivative(activation, preActivation!));
-    const gradients = [gradientOfA(g, b!, a!.shape, transposeA, transposeB), gradientOfB(g, a!, b!.shape, transposeA, transposeB)];
+    // Weights stored in half precision are frozen.
+    const gradients = [gradientOfA(g, b!, a!.shape, transposeA, transposeB), b!.dtype === "f16" ? null : gradientOfB(g, a!, b!.shape, transposeA, transposeB)];
     return bias ? [...gradients, sum(reshape(g, [-1, g.shape.at(-1)!]), { axes: [0] })] : gradients;
   },
   reference: referenceMatmul,
   optionalOutputs: 1,
+  readsHalf: true,
   lower: lowerMatmul,
-  absorb: absorbIntoMatmul,
+  absorb: absorbIntoProduct,
   get siblings() {
     return matmulSiblings;
   },
@@ -91,7 +98,9 @@ export const matmulOp: Op<MatmulAttributes> = {
 
 function resultShape(a: TensorType, b: TensorType, transposeA: boolean, transposeB: boolean): number[] {
   const spelled = `a ${formatShape(a.shape)}${transposeA ? "ᵀ" : ""} · b ${formatShape(b.shape)}${transposeB ? "ᵀ" : ""}`;
-  if (a.dtype !== "f32" || b.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[matmul] wants f32 operands, got ${a.dtype} and ${b.dtype}; convert with cast()`);
+  if (a.dtype !== "f32" || (b.dtype !== "f32" && b.dtype !== "f16")) {
+    throw new HeddleError("DTYPE_MISMATCH", `[matmul] wants f32 operands, b may be f16, got ${a.dtype} and ${b.dtype}; convert with cast()`);
+  }
   if (a.shape.length < 2 || b.shape.length < 2) throw new HeddleError("SHAPE_MISMATCH", `[matmul] ${spelled}: both operands need two axes or more; add one of extent 1 with reshape()`);
   const m = transposeA ? a.shape.at(-1)! : a.shape.at(-2)!;
   const k = transposeA ? a.shape.at(-2)! : a.shape.at(-1)!;
@@ -111,7 +120,7 @@ function resultShape(a: TensorType, b: TensorType, transposeA: boolean, transpos
 
 /** dA = dY·Bᵀ, stored as A is: its transpose B·dYᵀ where A came transposed. */
 function gradientOfA(g: Tensor, b: Tensor, shape: Shape, transposeA: boolean, transposeB: boolean): Tensor {
-  const full = transposeA ? matmul(b, g, { transposeA: transposeB, transposeB: true }) : matmul(g, b, { transposeB: !transposeB });
+  const full = transposeA ? matmul(cast(b, "f32"), g, { transposeA: transposeB, transposeB: true }) : matmul(g, b, { transposeB: !transposeB });
   return shapedLike(full, shape);
 }
 
@@ -144,7 +153,8 @@ export interface MatmulOptions {
  * activation(a · b + bias). With gradients wanted, the kernel also keeps what went into the activation; without, it does not.
  *
  * @param a f32 [..., M, K]
- * @param b f32 [K, N], or [..., K, N] with the leading axes of `a`; either may be one matrix that serves all batches
+ * @param b f32 [K, N], or [..., K, N] with the leading axes of `a`; either may be one matrix that serves all batches. Or f16,
+ *   read as f32: half the memory of a weight, which then has no gradient
  * @returns f32 [..., M, N]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */

@@ -2,13 +2,15 @@ import { linearWorkgroups } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef, DispatchSpec } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
-import { storageBytes } from "../../program/types.ts";
+import { dataBytes, storageBytes } from "../../program/types.ts";
+import { BLOCK } from "../quantize/format.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
-import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape } from "./op.ts";
+import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
 import { registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
+import type { WeightFormat } from "./weights.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
 
 const kernelOnce = kernelMemo();
@@ -18,22 +20,37 @@ const upTo4 = (extent: number) => Math.ceil(extent / 4) * 4;
 
 /** @param choose what picks the design; a tuner or a test passes its own */
 export function lowerMatmul(context: LowerContext<MatmulAttributes>, choose = chooseMatmulKernel): void {
-  const { attributes, inputs, outputs, adapter, dispatch } = context;
+  const { attributes, inputs } = context;
   const [a, b, ...others] = inputs as [BufferRef, BufferRef, ...BufferRef[]];
-  const shape = matmulShape(a.type.shape, b.type.shape, attributes);
+  lowerProduct(context, matmulShape(a.type.shape, b.type.shape, attributes), { a, b, format: b.type.dtype === "f16" ? "f16" : "f32", ...optionalInputs(others, attributes) }, choose);
+}
+
+/** What a product reads. */
+export interface ProductInputs {
+  readonly a: BufferRef;
+  readonly b: BufferRef;
+  readonly format: WeightFormat;
+  /** Of formats in blocks. */
+  readonly scales?: BufferRef;
+  readonly bias: BufferRef | undefined;
+  readonly extra: BufferRef | undefined;
+}
+
+/** Dispatches of a product of f32 with what `inputs.format` says, and of what comes after it. */
+export function lowerProduct(context: LowerContext<ProductAttributes>, shape: MatmulShape, inputs: ProductInputs, choose = chooseMatmulKernel): void {
+  const { attributes, outputs, adapter, dispatch } = context;
   const size = shape.m * shape.n * shape.batches;
   if (size === 0) return;
   const { design, splits } = choose(adapter, shape);
   const [y, preActivation] = outputs as [BufferRef, BufferRef | undefined];
   const { activation } = attributes;
   const epilogue: Epilogue = { bias: attributes.bias, activation, extra: attributes.extra ?? null, keepsPreActivation: preActivation !== undefined };
-  const operands = { a, b, ...optionalInputs(others, attributes) };
   if (!preActivation || design.kind !== "register") {
-    multiply(context, design, splits, shape, { ...operands, outputs, epilogue });
+    multiply(context, design, splits, shape, { ...inputs, outputs, epilogue });
     return;
   }
   // One more text of a register tile, with a second output, would take longer to compile than this pass ever costs.
-  multiply(context, design, splits, shape, { ...operands, outputs: [preActivation], epilogue: { ...NO_EPILOGUE, bias: attributes.bias } });
+  multiply(context, design, splits, shape, { ...inputs, outputs: [preActivation], epilogue: { ...NO_EPILOGUE, bias: attributes.bias } });
   const width = widthOf(size);
   dispatch({
     kernel: kernelOnce(["activation", activation, width], () => activationPassKernel(activation, width)),
@@ -45,22 +62,19 @@ export function lowerMatmul(context: LowerContext<MatmulAttributes>, choose = ch
   });
 }
 
-export interface Operands {
-  readonly a: BufferRef;
-  readonly b: BufferRef;
-  readonly bias: BufferRef | undefined;
-  readonly extra: BufferRef | undefined;
+export interface Operands extends ProductInputs {
   readonly outputs: readonly BufferRef[];
   readonly epilogue: Epilogue;
 }
 
 /** The product, and the sum of its parts where k is split. */
-function multiply(context: LowerContext<MatmulAttributes>, design: MatmulDesign, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
+function multiply(context: LowerContext<ProductAttributes>, design: MatmulDesign, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
   if (multiplyInBlocks(context, shape, operands)) return;
   const { scratch, dispatch } = context;
   const { m, n, k, batches } = shape;
-  // Whole vec4s in every part but the last.
-  const chunk = Math.max(4, upTo4(Math.ceil(k / wantedSplits)));
+  // Whole vec4s in every part but the last; whole blocks where weights have them.
+  const step = operands.scales ? BLOCK : 4;
+  const chunk = Math.max(step, Math.ceil(k / wantedSplits / step) * step);
   const splits = Math.max(1, Math.ceil(k / chunk));
   if (splits === 1) {
     dispatch(product(design, shape, operands, chunk, splits));
@@ -105,7 +119,7 @@ export function multiplySiblings({ attributes, adapter, dispatch }: LowerContext
   const { design, splits } = chooseMatmulKernel(adapter, shape);
   if (design.kind === "naive" || splits > 1 || storageBytes(spanB.type) > adapter.maxStorageBufferBindingSize) return false;
   const epilogue = { ...NO_EPILOGUE, bias: bias !== undefined };
-  dispatch(product(design, shape, { a, b: spanB, bias, extra: undefined, outputs: [y], epilogue }, Math.max(4, upTo4(shape.k)), 1, strides));
+  dispatch(product(design, shape, { a, b: spanB, format: "f32", bias, extra: undefined, outputs: [y], epilogue }, Math.max(4, upTo4(shape.k)), 1, strides));
   return true;
 }
 
@@ -116,7 +130,8 @@ export type Strides = Partial<Readonly<Record<"strideB" | "strideBias" | "stride
 
 export function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
   const { m, n, k, batches, transposeA, transposeB, sharesA, sharesB } = shape;
-  const { a, b, outputs, epilogue } = operands;
+  const { a, b, format, scales, outputs, epilogue } = operands;
+  const weights = scales ? [b, scales] : [b];
   const bias = epilogue.bias ? operands.bias : undefined;
   const extra = epilogue.extra ? operands.extra : undefined;
   const parts = batches * splits;
@@ -125,13 +140,13 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   const [columnB, stepB] = transposeB ? [k, 1] : [1, n];
   const cost = {
     flops: 2 * m * n * k * batches,
-    bytes: 4 * ((sharesA ? 1 : batches) * m * k + (sharesB ? 1 : batches) * k * n + parts * m * n * outputs.length + (extra ? batches * m * n : 0)),
+    bytes: 4 * ((sharesA ? 1 : batches) * m * k + parts * m * n * outputs.length + (extra ? batches * m * n : 0)) + weights.reduce((total, { type }) => total + dataBytes(type), 0),
   };
   if (design.kind === "naive") {
     const count = parts * m * n;
     return {
-      kernel: kernelOnce(["naive", epilogue], () => naiveKernel(epilogue)),
-      buffers: [a, b, ...epilogueReads(bias, extra), ...outputs],
+      kernel: kernelOnce(["naive", epilogue, format], () => naiveKernel(epilogue, format)),
+      buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs],
       params: { count, ...sizes, rowA, stepA, columnB, stepB },
       workgroups: linearWorkgroups(count, NAIVE_WORKGROUP_SIZE),
       ...cost,
@@ -143,7 +158,7 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
   if (design.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
-    return { kernel: kernelOnce([design, variant, epilogue], () => workgroupTileKernel(variant, design, epilogue)), buffers: [a, b, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
+    return { kernel: kernelOnce([design, variant, epilogue, format], () => workgroupTileKernel(variant, design, epilogue, format)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
   const variant: RegisterVariant = {
     layout: transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any",
@@ -153,8 +168,8 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   };
   const flags = { biased: bias ? 1 : 0, residual: epilogue.extra?.kind === "residual" ? 1 : 0 };
   return {
-    kernel: kernelOnce([design, variant], () => registerTileKernel(variant, design)),
-    buffers: [a, b, bias ?? b, extra ?? b, ...outputs],
+    kernel: kernelOnce([design, variant, format], () => registerTileKernel(variant, design, format)),
+    buffers: [a, ...weights, bias ?? a, extra ?? a, ...outputs],
     params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...flags, ...strides },
     workgroups,
     ...cost,

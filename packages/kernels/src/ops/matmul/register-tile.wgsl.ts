@@ -1,7 +1,9 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import { BLOCK } from "../quantize/format.ts";
 import { endOf } from "./epilogue.wgsl.ts";
 import type { MatmulActivation } from "./op.ts";
 import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+import { weightsWgsl, type WeightFormat, type WeightsWgsl } from "./weights.wgsl.ts";
 
 /** How four elements of B are loaded: `rows`: B [K, N] with N a multiple of 4; `columns`: B stored [N, K] with K a multiple of 4; `any`: one by one, by strides. */
 export type LayoutOfB = "rows" | "columns" | "any";
@@ -43,7 +45,7 @@ const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", st
  * rolled loop over an array: written out for each vec4 of the tile it was half of the time that lavapipe took to compile.
  * Activations are texts: CPU drivers walk through every case of a switch.
  */
-export function registerTileKernel({ layout, wide, activation, gate }: RegisterVariant, tile: RegisterTile): Kernel {
+export function registerTileKernel({ layout, wide, activation, gate }: RegisterVariant, tile: RegisterTile, format: WeightFormat): Kernel {
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
@@ -52,7 +54,8 @@ export function registerTileKernel({ layout, wide, activation, gate }: RegisterV
   // Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end.
   const ragged = layout !== "columns";
   const a = loadsOfA(tile, ragged);
-  const b = loadsOfB(layout, quads);
+  const weights = weightsWgsl(format, layout === "any" ? 1 : 4);
+  const b = loadsOfB(layout, quads, weights);
   const steps = range(4).flatMap((u) => [
     ...b.at(u),
     ...range(rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
@@ -63,12 +66,12 @@ export function registerTileKernel({ layout, wide, activation, gate }: RegisterV
   const store = wide ? "y[at / 4u] = value;" : range(4).map((c) => `if (${c}u <= rest) { y[at + ${c}u] = value.${component(c)}; }`).join(" ");
 
   return defineKernel({
-    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/f32`,
+    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/${format}`,
     enable: quad ? ["subgroups"] : [],
-    reads: { a: "array<f32>", b: `array<${layout === "any" ? "f32" : "vec4f"}>`, bias: `array<${type}>`, extra: `array<${type}>` },
+    reads: { a: "array<f32>", ...weights.reads, bias: `array<${type}>`, extra: `array<${type}>` },
     writes: { y: `array<${type}>` },
     params: PARAMS,
-    module: end.module,
+    module: `${weights.module}\n${end.module}`,
     workgroupSize: [lanesX, lanesY],
     ...(quad && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
     body: `${TILE_OF_WORKGROUP}
@@ -126,12 +129,15 @@ function loadsOfA({ rows, share }: RegisterTile, ragged: boolean): Loads & { at(
 }
 
 /** `at(u)`: statements that declare the vec4s b{u}_{j} of step u. */
-function loadsOfB(layout: LayoutOfB, quads: number): Loads & { at(u: number): string[] } {
+function loadsOfB(layout: LayoutOfB, quads: number, { one, four, blocks }: WeightsWgsl): Loads & { at(u: number): string[] } {
   const columns = range(4 * quads);
   if (layout === "columns") {
     return {
-      setup: columns.map((c) => `let b${c}Start = (startB + min(column + ${c}u, p.n - 1u) * p.k) / 4u;`),
-      lines: columns.map((c) => `let t${c} = b[b${c}Start + k / 4u];`),
+      setup: columns.map((c) => `let b${c}Start = (startB + min(column + ${c}u, p.n - 1u) * p.k) / 4u;${blocks ? ` var scale${c}: ${blocks.scaleType};` : ""}`),
+      lines: [
+        ...(blocks ? [`if (k % ${BLOCK}u == 0u) { ${columns.map((c) => `scale${c} = ${blocks.scale(`b${c}Start + k / 4u`)};`).join(" ")} }`] : []),
+        ...columns.map((c) => `let t${c} = ${blocks ? blocks.four(`b${c}Start + k / 4u`, `scale${c}`) : four(`b${c}Start + k / 4u`)};`),
+      ],
       at: (u) => range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => `t${4 * j + c}.${component(u)}`).join(", ")});`),
     };
   }
@@ -140,7 +146,7 @@ function loadsOfB(layout: LayoutOfB, quads: number): Loads & { at(u: number): st
     return {
       setup: range(quads).map((j) => `let b${j}Start = startB / 4u + min(column / 4u + ${j}u, p.n / 4u - 1u);`),
       lines: [],
-      at: (u) => [`let row${u} = min(k + ${u}u, last) * (p.n / 4u);`, ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `b[b${j}Start + row${u}]`)};`)],
+      at: (u) => [`let row${u} = min(k + ${u}u, last) * (p.n / 4u);`, ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, four(`b${j}Start + row${u}`))};`)],
     };
   }
   return {
@@ -148,7 +154,7 @@ function loadsOfB(layout: LayoutOfB, quads: number): Loads & { at(u: number): st
     lines: [],
     at: (u) => [
       `let row${u} = min(k + ${u}u, last) * p.stepB;`,
-      ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `vec4f(${range(4).map((c) => `b[b${4 * j + c}Start + row${u}]`).join(", ")})`)};`),
+      ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `vec4f(${range(4).map((c) => one(`b${4 * j + c}Start + row${u}`)).join(", ")})`)};`),
     ],
   };
 }

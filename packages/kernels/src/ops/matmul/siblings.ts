@@ -28,7 +28,7 @@ export const matmulSiblings = {
   joins({ inputs, attributes }: Node): boolean {
     const { transposeA, transposeB, activation, extra } = attributes as MatmulAttributes;
     const [a, ...weights] = inputs;
-    return !extra && activation === "identity" && weights.every(({ node }) => node.op.name === "state") && matmulShape(a!.shape, weights[0]!.shape, { transposeA, transposeB }).batches === 1;
+    return !extra && activation === "identity" && weights.every(({ node, dtype }) => node.op.name === "state" && dtype === "f32") && matmulShape(a!.shape, weights[0]!.shape, { transposeA, transposeB }).batches === 1;
   },
   alike: (a: Node, b: Node): boolean => JSON.stringify(a.attributes) === JSON.stringify(b.attributes) && sameShape(a.inputs[1]!.shape, b.inputs[1]!.shape),
 };

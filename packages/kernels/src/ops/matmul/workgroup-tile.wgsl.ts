@@ -1,6 +1,7 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { epilogueWgsl, type Epilogue } from "./epilogue.wgsl.ts";
 import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+import { weightsWgsl, type WeightFormat } from "./weights.wgsl.ts";
 
 /** Facts of a problem that change the kernel's text; sizes come through its uniform. */
 export interface WorkgroupVariant {
@@ -32,13 +33,16 @@ const type = (width: 1 | 4) => (width === 4 ? "vec4f" : "f32");
 const layoutLabel = ({ transposeA, transposeB, widthA, widthB, widthY }: WorkgroupVariant) => `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}-${widthA}${widthB}${widthY}`;
 
 /** y = a · b through workgroup memory, for real GPUs: a stage of A and B is loaded together, zeros past the edges, then each lane multiplies its tile. */
-export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTile, end: Epilogue): Kernel {
+export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTile, end: Epilogue, format: WeightFormat): Kernel {
   const { rows, columns, lanes, depth } = tile;
   const [lanesX, lanesY] = lanes;
   const [quadsM, quadsN] = [rows / 4, columns / 4];
   const [tileRows, tileColumns] = [rows * lanesY, columns * lanesX];
   const epilogue = epilogueWgsl(end, variant.widthY);
   const lanesCount = lanesX * lanesY;
+  const weights = weightsWgsl(format, variant.widthB);
+  const four = (operand: "a" | "b", quad: string) => (operand === "a" ? `a[${quad}]` : weights.four(quad));
+  const one = (operand: "a" | "b", element: string) => (operand === "a" ? `a[${element}]` : weights.one(element));
 
   // Both stages lie [depth][extent], so that the inner loop reads vec4s along rows and columns. A lane writes whole vec4s:
   // writing one component of a vec4 touches all four in WGSL's memory model.
@@ -49,13 +53,13 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
     const target = (u: number) => `${operand}Stage[(kk + ${u}u) * ${quads}u + xx]`;
     const lines: string[] = [];
     if (blocks) {
-      for (const c of range(4)) lines.push(`var v${c} = vec4f(0);`, `if (x + ${c}u < ${size} && k < kEnd) { v${c} = ${operand}[(${start} + (x + ${c}u) * p.k + k) / 4u]; }`);
+      for (const c of range(4)) lines.push(`var v${c} = vec4f(0);`, `if (x + ${c}u < ${size} && k < kEnd) { v${c} = ${four(operand, `(${start} + (x + ${c}u) * p.k + k) / 4u`)}; }`);
       for (const u of range(4)) lines.push(`${target(u)} = vec4f(${range(4).map((c) => `v${c}.${"xyzw"[u]}`).join(", ")});`);
     } else if (width === 4) {
-      lines.push("var value = vec4f(0);", `if (x < ${size} && k < kEnd) { value = ${operand}[(${start} + k * ${size} + x) / 4u]; }`, `${target(0)} = value;`);
+      lines.push("var value = vec4f(0);", `if (x < ${size} && k < kEnd) { value = ${four(operand, `(${start} + k * ${size} + x) / 4u`)}; }`, `${target(0)} = value;`);
     } else {
       lines.push("var value = vec4f(0);");
-      for (const c of range(4)) lines.push(`if (x + ${c}u < ${size} && k < kEnd) { value.${"xyzw"[c]} = ${operand}[${start} + ${alongK ? `(x + ${c}u) * p.k + k` : `k * ${size} + x + ${c}u`}]; }`);
+      for (const c of range(4)) lines.push(`if (x + ${c}u < ${size} && k < kEnd) { value.${"xyzw"[c]} = ${one(operand, `${start} + ${alongK ? `(x + ${c}u) * p.k + k` : `k * ${size} + x + ${c}u`}`)}; }`);
       lines.push(`${target(0)} = value;`);
     }
     return `
@@ -84,11 +88,12 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   });
 
   return defineKernel({
-    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}/${layoutLabel(variant)}${epilogue.label}/f32`,
-    reads: { a: `array<${type(variant.widthA)}>`, b: `array<${type(variant.widthB)}>`, ...epilogue.reads },
+    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}/${layoutLabel(variant)}${epilogue.label}/${format}`,
+    reads: { a: `array<${type(variant.widthA)}>`, ...weights.reads, ...epilogue.reads },
     writes: epilogue.writes,
     params: MATMUL_PARAMS,
-    module: `${epilogue.module}
+    module: `${weights.module}
+${epilogue.module}
 var<workgroup> aStage: array<vec4f, ${(tileRows * depth) / 4}>;
 var<workgroup> bStage: array<vec4f, ${(tileColumns * depth) / 4}>;`,
     workgroupSize: [lanesX, lanesY],
