@@ -53,7 +53,7 @@ describe("f16 storage", () => {
     });
     expect((await f.run({}))["old"]!.data).toEqual(fromFloat16(halves.toReversed()));
     expect((await device.readStates([state]))[0]).toEqual(toFloat16(fromFloat16(halves.toReversed()).map((value) => 2 * value)));
-    expect(f.plan({}).statesBytes).toBe(bytes);
+    if (device.kind !== "reference") expect(f.plan({}).statesBytes).toBe(bytes);
     expect(bytesPerElement("f16")).toBe(2);
     f.dispose();
     state.dispose();
