@@ -1,6 +1,7 @@
 // The tests of all ops, for files that run them somewhere else.
 import "./activation/op.test.ts";
 import "./attention/op.test.ts";
+import "./attention/operands.test.ts";
 import "./crossentropy/op.test.ts";
 import "./dropout/op.test.ts";
 import "./embedding/op.test.ts";

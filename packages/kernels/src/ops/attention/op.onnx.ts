@@ -4,6 +4,7 @@ import { float, type OnnxGraph, type Value } from "../../onnx/graph.ts";
 import { onnxDropoutMask } from "../dropout/random.onnx.ts";
 import type { AttentionKeysAttributes } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
+import { operandsOf, type Part } from "./operands.ts";
 
 /** The smallest f32, added to the score of a key that is not attended to: whatever the key holds vanishes in the sum. */
 const MASKED = -3.4028234663852886e38;
@@ -18,31 +19,83 @@ export function onnxAttentionKeys({ graph, inputs, attributes: { mask, dropout }
 /** [batch, length, heads, headDim] ↔ [batch, heads, length, headDim]. */
 const swapHeads = (graph: OnnxGraph, x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
 
+/** One of q, k and v, or of what is like them: [batch, length, heads, headDim]. */
+interface Heads {
+  readonly value: Value;
+  readonly dims: readonly [Dim, Dim, number, number];
+}
+
+interface Problem {
+  readonly q: Heads;
+  readonly k: Heads;
+  readonly v: Heads;
+  readonly keys: OnnxOperand | undefined;
+  readonly bias: OnnxOperand | undefined;
+}
+
+function problemOf(graph: OnnxGraph, inputs: readonly OnnxOperand[], attributes: AttentionAttributes): Problem {
+  const { joined, heads, keyHeads, parts, keys, bias } = attributes;
+  const { q, k, v, rest } = operandsOf(attributes, inputs);
+  return {
+    q: joined === "qkv" ? cutOut(graph, q, parts.q, heads, attributes) : (q as OnnxOperand & Heads),
+    k: joined === "none" ? (k as OnnxOperand & Heads) : cutOut(graph, k, parts.k, keyHeads, attributes),
+    v: joined === "none" ? (v as OnnxOperand & Heads) : cutOut(graph, v, parts.v, keyHeads, attributes),
+    keys: keys ? rest[0] : undefined,
+    bias: bias ? rest.at(-1) : undefined,
+  };
+}
+
+/** Parts of all heads lie one after the other, parts of each head side by side within it. */
+const perHead = ({ step }: Part, headDim: number) => step !== headDim;
+
+function cutOut(graph: OnnxGraph, { value, dims: [batch, length] }: OnnxOperand, part: Part, heads: number, { headDim }: AttentionAttributes): Heads {
+  const dims = [batch!, length!, heads, headDim] as const;
+  const slice = (x: Value, size: number, axis: number) => graph.op("Slice", [x, graph.ints([part.offset]), graph.ints([part.offset + size]), graph.ints([axis])]);
+  if (perHead(part, headDim)) return { value: slice(graph.reshape(value, [batch!, length!, heads, part.step]), headDim, 3), dims };
+  return { value: graph.reshape(slice(value, heads * headDim, 2), dims), dims };
+}
+
+/** Gradients of parts as the gradient of what they are parts of. */
+function join(graph: OnnxGraph, gradients: readonly { readonly part: Part; readonly heads: Heads }[], { headDim }: AttentionAttributes): Value {
+  const sorted = gradients.toSorted((a, b) => a.part.offset - b.part.offset);
+  const { part, heads } = sorted[0]!;
+  const [batch, length] = heads.dims;
+  const apart = perHead(part, headDim);
+  const values = sorted.map(({ heads: { value, dims } }) => (apart ? value : graph.reshape(value, [batch, length, dims[2] * headDim])));
+  const joined = graph.op("Concat", values, { axis: apart ? 3 : 2 });
+  return apart ? graph.reshape(joined, [batch, length, part.row]) : joined;
+}
+
 /** Heads of k or v as many as q has: [batch, heads, length, headDim]. */
-function keyHeads(graph: OnnxGraph, x: OnnxOperand, heads: Dim): Value {
-  const [batch, length, own, headDim] = x.dims as [Dim, Dim, number, Dim];
-  if (own === heads) return swapHeads(graph, x.value);
-  const groups = (heads as number) / own;
-  const repeated = graph.op("Expand", [graph.op("Unsqueeze", [x.value, graph.ints([3])]), graph.extents([batch, length, own, groups, headDim])]);
+function keyHeads(graph: OnnxGraph, { value, dims: [batch, length, own, headDim] }: Heads, heads: number): Value {
+  if (own === heads) return swapHeads(graph, value);
+  const groups = heads / own;
+  const repeated = graph.op("Expand", [graph.op("Unsqueeze", [value, graph.ints([3])]), graph.extents([batch, length, own, groups, headDim])]);
   return swapHeads(graph, graph.reshape(repeated, [batch, length, heads, headDim]));
 }
 
 /** Which keys each query attends to, as a Boolean that broadcasts to [batch, heads, queries, keys]; null for all. */
-function attended(graph: OnnxGraph, queries: Dim, keys: Dim, control: OnnxOperand, causal: boolean): Value | null {
-  const mask = control.kept("attended") ?? null;
-  if (!causal) return mask;
+function attended(graph: OnnxGraph, { q, k, keys }: Problem, { reach }: AttentionAttributes): Value | null {
+  const conditions = [keys?.kept("attended") ?? []].flat();
+  const [queries, length] = [q.dims[1], k.dims[1]];
   const steps = (extent: Dim) => graph.op("Range", [graph.scalarExtent(0), graph.scalarExtent(extent), graph.scalarExtent(1)]);
-  const shift = graph.op("Sub", [graph.scalarExtent(keys), graph.scalarExtent(queries)]);
-  const last = graph.op("Unsqueeze", [graph.op("Add", [steps(queries), shift]), graph.ints([1])]);
-  const before = graph.op("LessOrEqual", [steps(keys), last]);
-  return mask ? graph.op("And", [mask, before]) : before;
+  // The key at each query's own place, shifted to the last or first that it sees.
+  const limit = (by: number) => {
+    const shift = graph.op("Sub", [graph.scalarExtent(length), graph.scalarExtent(queries)]);
+    const own = graph.op("Add", [steps(queries), shift]);
+    return graph.op("Unsqueeze", [by === 0 ? own : graph.op("Add", [own, graph.scalarExtent(by)]), graph.ints([1])]);
+  };
+  if (reach.after !== null) conditions.push(graph.op("LessOrEqual", [steps(length), limit(reach.after)]));
+  if (reach.before !== null) conditions.push(graph.op("GreaterOrEqual", [steps(length), limit(-reach.before)]));
+  return conditions.length === 0 ? null : conditions.reduce((a, b) => graph.op("And", [a, b]));
 }
 
 const additive = (graph: OnnxGraph, allowed: Value) => graph.op("Where", [allowed, graph.float(0), graph.float(MASKED)]);
 
 /** 1 for a query with any key, 0 for one without, broadcasting like `allowed`; null where all have one. */
-function queriesWithKeys(graph: OnnxGraph, queries: Dim, keys: Dim, control: OnnxOperand, allowed: Value | null, causal: boolean): Value | null {
-  const all = !allowed || (!control.kept("attended") && causal && sameDim(queries, keys));
+function queriesWithKeys(graph: OnnxGraph, { q, k, keys }: Problem, allowed: Value | null): Value | null {
+  // Of as many queries as keys, each sees the key at its own place at the least.
+  const all = !allowed || (!keys?.kept("attended") && sameDim(q.dims[1], k.dims[1]));
   return all ? null : graph.op("ReduceMax", [graph.cast(allowed, "f32"), graph.ints([-1])], { keepdims: 1 });
 }
 
@@ -54,72 +107,86 @@ interface Scores {
   readonly probabilities: Value;
   /** What dropout multiplies them with. */
   readonly keep: Value | null;
+  /** The derivative of the soft cap. */
+  readonly slopes: Value | null;
   readonly hasKeys: Value | null;
 }
 
-function softmaxScores(graph: OnnxGraph, [q, k, v, control, bias]: readonly OnnxOperand[], { scale, causal, dropout }: AttentionAttributes): Scores {
-  const [batch, queries, heads] = q!.dims as [Dim, Dim, Dim];
-  const keys = k!.dims[1]!;
-  const [qHeads, kHeads, vHeads] = [swapHeads(graph, q!.value), keyHeads(graph, k!, heads), keyHeads(graph, v!, heads)];
-  let scores = graph.matmul(qHeads, kHeads, { transposeB: true, alpha: scale, rank: 4 });
+function softmaxScores(graph: OnnxGraph, problem: Problem, attributes: AttentionAttributes): Scores {
+  const { heads, scale, softCap, dropout } = attributes;
+  const { q, k, v, keys, bias } = problem;
+  const [qHeads, kHeads, vHeads] = [swapHeads(graph, q.value), keyHeads(graph, k, heads), keyHeads(graph, v, heads)];
+  const products = graph.matmul(qHeads, kHeads, { transposeB: true, alpha: softCap === null ? scale : scale / softCap, rank: 4 });
+  const tanh = softCap === null ? null : graph.op("Tanh", [products]);
+  let scores = tanh ? graph.op("Mul", [tanh, graph.float(softCap!)]) : products;
   if (bias) scores = graph.op("Add", [scores, bias.value]);
-  const allowed = attended(graph, queries, keys, control!, causal);
+  const allowed = attended(graph, problem, attributes);
   if (allowed) scores = graph.op("Add", [scores, additive(graph, allowed)]);
-  const hasKeys = queriesWithKeys(graph, queries, keys, control!, allowed, causal);
-  const keep = dropout ? onnxDropoutMask(graph, [batch, heads, queries, keys], dropout, control!.kept("dropoutKey")!) : null;
-  return { q: qHeads, k: kHeads, v: vHeads, probabilities: graph.op("Softmax", [scores], { axis: -1 }), keep, hasKeys };
+  const hasKeys = queriesWithKeys(graph, problem, allowed);
+  const keep = dropout ? onnxDropoutMask(graph, [q.dims[0], heads, q.dims[1], k.dims[1]], dropout, keys!.kept("dropoutKey")!) : null;
+  const slopes = tanh && graph.op("Sub", [graph.float(1), graph.op("Mul", [tanh, tanh])]);
+  return { q: qHeads, k: kHeads, v: vHeads, probabilities: graph.op("Softmax", [scores], { axis: -1 }), keep, slopes, hasKeys };
 }
 
 const times = (graph: OnnxGraph, x: Value, factor: Value | null) => (factor ? graph.op("Mul", [x, factor]) : x);
 
 export function onnxAttention({ graph, inputs, outputs, attributes }: OnnxContext<AttentionAttributes>): Value[] {
+  const problem = problemOf(graph, inputs, attributes);
   const inference = !outputs[1]!.wanted && !attributes.dropout;
-  if (inference && graph.target === "onnxruntime" && inputs[1]!.dims[1] !== 0) return [fusedAttention(graph, inputs, attributes), ""];
-  const { v, probabilities, keep, hasKeys } = softmaxScores(graph, inputs, attributes);
+  // onnxruntime caps scores after masking.
+  if (inference && attributes.softCap === null && graph.target === "onnxruntime" && problem.k.dims[1] !== 0) return [fusedAttention(graph, problem, attributes), ""];
+  const { v, probabilities, keep, hasKeys } = softmaxScores(graph, problem, attributes);
   const y = graph.op("MatMul", [times(graph, probabilities, keep), v]);
   // The log-sum-exp is for the gradient, which finds the probabilities instead.
   return [swapHeads(graph, times(graph, y, hasKeys)), ""];
 }
 
 /** ONNX's own operator, on heads side by side as the projections leave them. */
-function fusedAttention(graph: OnnxGraph, [q, k, v, control, bias]: readonly OnnxOperand[], { scale, causal }: AttentionAttributes): Value {
-  const [batch, queries, heads, headDim] = q!.dims as [Dim, Dim, number, number];
-  const [, keys, ownHeads] = k!.dims as [Dim, Dim, number];
-  const flat = (x: OnnxOperand) => graph.reshape(x.value, [x.dims[0]!, x.dims[1]!, (x.dims[2] as number) * headDim], x.dims);
-  const allowed = attended(graph, queries, keys, control!, causal);
+function fusedAttention(graph: OnnxGraph, problem: Problem, attributes: AttentionAttributes): Value {
+  const { q, k, v, keys, bias } = problem;
+  const [batch, queries, heads, headDim] = q.dims;
+  const flat = ({ value, dims }: Heads) => graph.reshape(value, [dims[0], dims[1], dims[2] * headDim], dims);
+  const allowed = attended(graph, problem, attributes);
+  const perQuery = attributes.reach.before !== null || attributes.reach.after !== null;
   let mask = allowed ?? "";
   // A mask of one length for all queries is refused.
   if (bias) mask = allowed ? graph.op("Add", [bias.value, additive(graph, allowed)]) : bias.value;
-  else if (allowed && !causal) mask = graph.op("Expand", [allowed, graph.extents([batch, 1, queries, keys])]);
-  const y = graph.op("Attention", [flat(q!), flat(k!), flat(v!), mask], { q_num_heads: heads, kv_num_heads: ownHeads, scale: float(scale) });
-  const hasKeys = queriesWithKeys(graph, queries, keys, control!, allowed, causal);
-  // [batch, 1, queries or 1, 1] → [batch, queries or 1, 1]; of causal order alone it is [queries, 1].
-  const shown = hasKeys && control!.kept("attended") ? graph.op("Squeeze", [hasKeys, graph.ints([1])]) : hasKeys;
-  return graph.reshape(times(graph, y, shown), q!.dims, [batch, queries, heads * headDim]);
+  else if (allowed && !perQuery) mask = graph.op("Expand", [allowed, graph.extents([batch, 1, queries, k.dims[1]])]);
+  const y = graph.op("Attention", [flat(q), flat(k), flat(v), mask], { q_num_heads: heads, kv_num_heads: k.dims[2], scale: float(attributes.scale) });
+  const hasKeys = queriesWithKeys(graph, problem, allowed);
+  // [batch, 1, queries or 1, 1] → [batch, queries or 1, 1]; of reach alone it is [queries, 1].
+  const shown = hasKeys && keys?.kept("attended") ? graph.op("Squeeze", [hasKeys, graph.ints([1])]) : hasKeys;
+  return graph.reshape(times(graph, y, shown), q.dims, [batch, queries, heads * headDim]);
 }
 
 /** Equal nodes are one node in a graph, so the probabilities asked for here are those of the forward pass. */
-export function onnxAttentionGradient({ graph, inputs: [q, k, v, control, y, , dy, bias], attributes }: OnnxContext<AttentionAttributes>): Value[] {
-  const forward = softmaxScores(graph, [q!, k!, v!, control!, ...(bias ? [bias] : [])], attributes);
+export function onnxAttentionGradient({ graph, inputs: [y, , dy, ...inputs], attributes }: OnnxContext<AttentionAttributes>): Value[] {
+  const problem = problemOf(graph, inputs, attributes);
+  const forward = softmaxScores(graph, problem, attributes);
   const { probabilities, keep } = forward;
   const g = times(graph, swapHeads(graph, dy!.value), forward.hasKeys);
   const dProbabilities = times(graph, graph.matmul(g, forward.v, { transposeB: true }), keep);
   // Σ P·dP over the keys of a query is Σ y·dy over its features (Dao et al. 2022, appendix B.4).
   const delta = graph.op("ReduceSum", [graph.op("Mul", [g, swapHeads(graph, y!.value)]), graph.ints([-1])], { keepdims: 1 });
   const dScores = graph.op("Mul", [probabilities, graph.op("Sub", [dProbabilities, delta])]);
+  const dProducts = times(graph, dScores, forward.slopes);
   const alpha = attributes.scale;
-  const dq = graph.matmul(dScores, forward.k, { alpha });
-  const dk = graph.matmul(dScores, forward.q, { transposeA: true, alpha });
-  const dv = graph.matmul(times(graph, probabilities, keep), g, { transposeA: true });
-  const heads = (x: Value, like: OnnxOperand) => sumGroups(graph, swapHeads(graph, x), like, q!.dims[2]!);
-  return [swapHeads(graph, dq), heads(dk, k!), heads(dv, v!), ...(bias ? [sumBias(graph, dScores, bias, q!.dims)] : [])];
+  const gradient = (x: Value, like: Heads) => ({ value: sumGroups(graph, swapHeads(graph, x), like, attributes.heads), dims: like.dims });
+  const dq = { part: attributes.parts.q, heads: gradient(graph.matmul(dProducts, forward.k, { alpha }), problem.q) };
+  const dk = { part: attributes.parts.k, heads: gradient(graph.matmul(dProducts, forward.q, { transposeA: true, alpha }), problem.k) };
+  const dv = { part: attributes.parts.v, heads: gradient(graph.matmul(times(graph, probabilities, keep), g, { transposeA: true }), problem.v) };
+  const gradients = {
+    none: () => [dq, dk, dv].map(({ heads }) => heads.value),
+    kv: () => [dq.heads.value, join(graph, [dk, dv], attributes)],
+    qkv: () => [join(graph, [dq, dk, dv], attributes)],
+  }[attributes.joined]();
+  return [...gradients, ...(problem.bias ? [sumBias(graph, dScores, problem.bias, problem.q.dims)] : [])];
 }
 
 /** Adds up the query heads that share one head of k or v. */
-function sumGroups(graph: OnnxGraph, x: Value, { dims }: OnnxOperand, heads: Dim): Value {
-  const [batch, length, own, headDim] = dims as [Dim, Dim, number, Dim];
+function sumGroups(graph: OnnxGraph, x: Value, { dims: [batch, length, own, headDim] }: Heads, heads: number): Value {
   if (own === heads) return x;
-  const grouped = graph.reshape(x, [batch, length, own, (heads as number) / own, headDim]);
+  const grouped = graph.reshape(x, [batch, length, own, heads / own, headDim]);
   return graph.op("ReduceSum", [grouped, graph.ints([3])], { keepdims: 0 });
 }
 

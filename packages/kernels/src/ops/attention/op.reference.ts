@@ -1,38 +1,71 @@
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { dropThreshold, randomBits } from "../dropout/random.ts";
 import type { AttentionAttributes } from "./op.ts";
+import { operandsOf, type Part } from "./operands.ts";
+
+interface Problem {
+  readonly batch: number;
+  readonly queries: number;
+  readonly length: number;
+  readonly q: NdArray;
+  readonly k: NdArray;
+  readonly v: NdArray;
+  readonly keys: NdArray | undefined;
+  readonly bias: NdArray | undefined;
+}
 
 interface Row {
   readonly b: number;
   readonly i: number;
   readonly h: number;
-  /** Offset of element 0 of q's row, and the probabilities of the keys: before dropout, and what dropout multiplies them with. */
+  /** Offset of element 0 of the query's row in q, and in y. */
   readonly at: number;
+  readonly atY: number;
+  /** The probabilities of the keys before dropout, and what dropout multiplies them with. */
   readonly probabilities: Float64Array;
   readonly keep: Float64Array;
+  /** The derivative of each score's soft cap. */
+  readonly slopes: Float64Array;
   readonly logSumExp: number;
-  /** Offset of element 0 of key j's row in k and v, and index of the pair in the bias. */
+  /** Offset of element 0 of key j's row in k, and in v, and index of the pair in the bias. */
   keyAt(j: number): number;
+  valueAt(j: number): number;
   biasAt(j: number): number;
 }
 
+function problemOf(inputs: readonly NdArray[], attributes: AttentionAttributes): Problem {
+  const { q, k, v, rest } = operandsOf(attributes, inputs);
+  const [batch, queries] = q.shape as [number, number];
+  return { batch, queries, length: k.shape[1]!, q, k, v, keys: attributes.keys ? rest[0] : undefined, bias: attributes.bias ? rest.at(-1) : undefined };
+}
+
+const placeIn = ({ offset, row, step }: Part, length: number, b: number, i: number, head: number) => offset + (b * length + i) * row + head * step;
+
 /** The softmax row of every query of every head. */
-function* rows(q: NdArray, k: NdArray, keys: NdArray, bias: NdArray | undefined, { scale, causal, dropout }: AttentionAttributes): Generator<Row> {
-  const [batch, queries, heads, headDim] = q.shape as [number, number, number, number];
-  const [, length, keyHeads] = k.shape as [number, number, number];
+function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, keyHeads, headDim, parts, scale, reach, softCap, dropout }: AttentionAttributes): Generator<Row> {
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const keyHead = Math.floor(h / (heads / keyHeads));
+      const keyAt = (j: number) => placeIn(parts.k, length, b, j, keyHead);
+      const valueAt = (j: number) => placeIn(parts.v, length, b, j, keyHead);
       for (let i = 0; i < queries; i++) {
-        const at = ((b * queries + i) * heads + h) * headDim;
-        const keyAt = (j: number) => ((b * length + j) * keyHeads + keyHead) * headDim;
+        const at = placeIn(parts.q, queries, b, i, h);
+        const atY = ((b * queries + i) * heads + h) * headDim;
         const biasAt = (j: number) => (((bias!.shape[0] === 1 ? 0 : b) * bias!.shape[1]! + (bias!.shape[1] === 1 ? 0 : h)) * queries + i) * length + j;
+        const slopes = new Float64Array(length).fill(1);
         const scores = Array.from({ length }, (_, j) => {
-          const attended = keys.data[1 + b * (length + 2) + 2 + j] === 1 && (!causal || j <= i + length - queries);
+          const distance = j - (i + length - queries);
+          const attended = (!keys || keys.data[1 + b * (length + 2) + 2 + j] === 1) && distance >= -(reach.before ?? Infinity) && distance <= (reach.after ?? Infinity);
           if (!attended) return null;
-          let dot = 0;
-          for (let d = 0; d < headDim; d++) dot += q.data[at + d]! * k.data[keyAt(j) + d]!;
-          return dot * scale + (bias ? bias.data[biasAt(j)]! : 0);
+          let score = 0;
+          for (let d = 0; d < headDim; d++) score += q.data[at + d]! * k.data[keyAt(j) + d]!;
+          score *= scale;
+          if (softCap !== null) {
+            const tanh = Math.tanh(score / softCap);
+            score = softCap * tanh;
+            slopes[j] = 1 - tanh * tanh;
+          }
+          return score + (bias ? bias.data[biasAt(j)]! : 0);
         });
         const largest = scores.reduce<number>((most, score) => Math.max(most, score ?? -Infinity), -Infinity);
         const exponentials = Float64Array.from(scores, (score) => (score === null ? 0 : Math.exp(score - largest)));
@@ -40,37 +73,42 @@ function* rows(q: NdArray, k: NdArray, keys: NdArray, bias: NdArray | undefined,
         const keep = Float64Array.from(scores, (_, j) => {
           if (!dropout) return 1;
           const counter = (((b * heads + h) * queries + i) * length + j) >>> 0;
-          return randomBits(counter, keys.data[0]!, dropout.stream) >= dropThreshold(dropout.probability) ? 1 / (1 - dropout.probability) : 0;
+          return randomBits(counter, keys!.data[0]!, dropout.stream) >= dropThreshold(dropout.probability) ? 1 / (1 - dropout.probability) : 0;
         });
-        yield { b, i, h, at, keyAt, biasAt, keep, probabilities: exponentials.map((e) => (total > 0 ? e / total : 0)), logSumExp: total > 0 ? largest + Math.log(total) : 0 };
+        yield { b, i, h, at, atY, keyAt, valueAt, biasAt, keep, slopes, probabilities: exponentials.map((e) => (total > 0 ? e / total : 0)), logSumExp: total > 0 ? largest + Math.log(total) : 0 };
       }
     }
   }
 }
 
-export function referenceAttention([q, k, v, keys, bias]: readonly NdArray[], attributes: AttentionAttributes, context: ReferenceContext): NdArray[] {
-  const [batch, queries, heads, headDim] = q!.shape as [number, number, number, number];
-  const y = context.zeros("f32", q!.shape);
+export function referenceAttention(inputs: readonly NdArray[], attributes: AttentionAttributes, context: ReferenceContext): NdArray[] {
+  const { heads, headDim } = attributes;
+  const problem = problemOf(inputs, attributes);
+  const { batch, queries, v } = problem;
+  const y = context.zeros("f32", [batch, queries, heads, headDim]);
   const logSumExp = context.zeros("f32", [batch, heads, queries]);
-  for (const row of rows(q!, k!, keys!, bias, attributes)) {
+  for (const row of rows(problem, attributes)) {
     logSumExp.data[(row.b * heads + row.h) * queries + row.i] = row.logSumExp;
     for (let d = 0; d < headDim; d++) {
       let total = 0;
-      row.probabilities.forEach((p, j) => (total += p * row.keep[j]! * v!.data[row.keyAt(j) + d]!));
-      y.data[row.at + d] = total;
+      row.probabilities.forEach((p, j) => (total += p * row.keep[j]! * v.data[row.valueAt(j) + d]!));
+      y.data[row.atY + d] = total;
     }
   }
   return [y, logSumExp];
 }
 
-export function referenceAttentionGradient([q, k, v, keys, , , dy, bias]: readonly NdArray[], attributes: AttentionAttributes, context: ReferenceContext): NdArray[] {
-  const headDim = q!.shape[3]!;
-  const [dq, dk, dv] = [context.zeros("f32", q!.shape), context.zeros("f32", k!.shape), context.zeros("f32", v!.shape)];
+export function referenceAttentionGradient([, , dy, ...inputs]: readonly NdArray[], attributes: AttentionAttributes, context: ReferenceContext): NdArray[] {
+  const { headDim, scale } = attributes;
+  const problem = problemOf(inputs, attributes);
+  const { q, k, v, bias } = problem;
+  const gradients = inputs.slice(0, inputs.length - operandsOf(attributes, inputs).rest.length).map(({ shape }) => context.zeros("f32", shape));
+  const { q: dq, k: dk, v: dv } = operandsOf(attributes, gradients);
   const dBias = bias && context.zeros("f32", bias.shape);
-  for (const { at, keyAt, biasAt, probabilities, keep } of rows(q!, k!, keys!, bias, attributes)) {
+  for (const { at, atY, keyAt, valueAt, biasAt, probabilities, keep, slopes } of rows(problem, attributes)) {
     const dp = probabilities.map((_, j) => {
       let dot = 0;
-      for (let d = 0; d < headDim; d++) dot += dy!.data[at + d]! * v!.data[keyAt(j) + d]!;
+      for (let d = 0; d < headDim; d++) dot += dy!.data[atY + d]! * v.data[valueAt(j) + d]!;
       return dot * keep[j]!;
     });
     const delta = probabilities.reduce((total, p, j) => total + p * dp[j]!, 0);
@@ -78,11 +116,11 @@ export function referenceAttentionGradient([q, k, v, keys, , , dy, bias]: readon
       const ds = p * (dp[j]! - delta);
       if (dBias) dBias.data[biasAt(j)]! += ds;
       for (let d = 0; d < headDim; d++) {
-        dq.data[at + d]! += ds * attributes.scale * k!.data[keyAt(j) + d]!;
-        dk.data[keyAt(j) + d]! += ds * attributes.scale * q!.data[at + d]!;
-        dv.data[keyAt(j) + d]! += p * keep[j]! * dy!.data[at + d]!;
+        dq.data[at + d]! += ds * slopes[j]! * scale * k.data[keyAt(j) + d]!;
+        dk.data[keyAt(j) + d]! += ds * slopes[j]! * scale * q.data[at + d]!;
+        dv.data[valueAt(j) + d]! += p * keep[j]! * dy!.data[atY + d]!;
       }
     });
   }
-  return [dq, dk, dv, ...(dBias ? [dBias] : [])];
+  return [...gradients, ...(dBias ? [dBias] : [])];
 }

@@ -57,7 +57,7 @@ describe("attention", () => {
       return { y: attention(q!, k!, v!, { causal: true, ...(mask && { mask }), ...(bias && { bias }), ...(key && { dropout: { probability: 0.3, key } }) }) };
     };
     const names = trace("joined", { x: { dtype: "f32", shape: x.shape } }, ({ x }) => ({ dx: gradients(sum(fn({ x: x! })["y"]!), [x!])[0]! })).nodes.map(({ op }) => op.name);
-    expect(names).toContain("joinedAttentionGradient");
+    expect(names).not.toContain("pad");
     expect(names).not.toContain("slice");
     await checkWithGradients(device, fn, { x }, ["x"]);
     await checkWithGradients(device, fn, { x, mask: maskOf([9, 4], length), bias: randomTensor([1, heads, length, length], 6) }, ["x", "bias"]);
@@ -96,13 +96,42 @@ describe("attention", () => {
     for (const keyHeads of [1, 2, 4]) await checkForward(device, attend({ causal: true }), operands({ queries: 9, heads: 4, keyHeads, headDim: 32 }));
   });
 
-  it("has right gradients", async () => {
-    const wrt = ["q", "k", "v"];
-    await checkGradients(device, attend(), operands({ queries: 5, headDim: 16 }), wrt);
-    await checkGradients(device, attend(), operands({ batch: 1, queries: 3, keys: 6, heads: 1, headDim: 5 }), wrt);
-    await checkGradients(device, attend({ causal: true }), { ...operands({ queries: 6, heads: 1, headDim: 16 }), mask: maskOf([6, 3], 6) }, wrt);
-    await checkGradients(device, attend({ causal: true }), operands({ batch: 1, queries: 4, keys: 6, heads: 4, keyHeads: 2, headDim: 16 }), wrt);
-    await checkGradients(device, attend(), { ...operands({ batch: 1, queries: 3, headDim: 16 }), key: key(5) }, wrt);
+  it.each<[string, Sizes, AttentionOptions, number[]?]>([
+    ["", { queries: 5, headDim: 16 }, {}],
+    [" at odd sizes", { batch: 1, queries: 3, keys: 6, heads: 1, headDim: 5 }, {}],
+    [" with padding", { queries: 6, heads: 1, headDim: 16 }, { causal: true }, [6, 3]],
+    [" with shared heads", { batch: 1, queries: 4, keys: 6, heads: 4, keyHeads: 2, headDim: 16 }, { causal: true }],
+    [" in a window", { batch: 1, queries: 7, keys: 9, headDim: 16 }, { causal: true, window: 3 }],
+    [" with a soft cap", { batch: 1, queries: 5, headDim: 16 }, { softCap: 0.7 }],
+  ])("has right gradients%s", async (_, sizes, options, lengths) => {
+    await checkGradients(device, attend(options), { ...operands(sizes), ...(lengths && { mask: maskOf(lengths, sizes.keys ?? sizes.queries) }) }, ["q", "k", "v"]);
+  });
+
+  it("has right gradients with dropout", () => checkGradients(device, attend(), { ...operands({ batch: 1, queries: 3, headDim: 16 }), key: key(5) }, ["q", "k", "v"]));
+
+  it("sees a window of keys: as Mistral's, or to both sides as ModernBERT's", async () => {
+    for (const [queries, keys] of [[20, 20], [3, 40], [40, 3], [1, 9]] as const) {
+      for (const causal of [true, false]) {
+        for (const window of [1, 2, 7, 100]) {
+          await checkForward(device, attend({ causal, window }), { ...operands({ queries, keys, headDim: 16 }), mask: maskOf([keys, Math.ceil(keys / 2)], keys) });
+        }
+      }
+    }
+    // One row a query: which keys it sees.
+    const seen = (options: AttentionOptions) => {
+      const zeros = { shape: [1, 5, 1, 1], data: new Float32Array(5) };
+      const { y } = reference(({ q, k, v }) => ({ y: attention(q!, k!, v!, options) }), { q: zeros, k: zeros, v: { ...zeros, data: Float32Array.of(1, 10, 100, 1000, 10000) } });
+      return Array.from(y!.data, (value, i) => Math.round(value * seenCount(options, i)));
+    };
+    const seenCount = ({ causal, window = 99 }: AttentionOptions, i: number) => (causal ? Math.min(i + 1, window) : Math.min(i, window >> 1) + Math.min(4 - i, window >> 1) + 1);
+    expect(seen({ causal: true, window: 2 })).toEqual([1, 11, 110, 1100, 11000]);
+    expect(seen({ window: 2 })).toEqual([11, 111, 1110, 11100, 11000]);
+    expect(seen({ window: 3 })).toEqual(seen({ window: 2 }));
+  });
+
+  it("caps scores softly, large ones too", async () => {
+    for (const scale of [0.3, 1000]) await checkForward(device, attend({ softCap: 5, scale }), operands({ queries: 9, headDim: 16 }));
+    await checkForward(device, attend({ softCap: 30, causal: true }), { ...operands({ queries: 9, heads: 4, headDim: 16 }), bias: randomTensor([1, 4, 9, 9], 5, 3) });
   });
 
   it.each([[[2, 2, 3, 4]], [[1, 2, 3, 4]], [[2, 1, 3, 4]], [[1, 1, 3, 4]]])("has right gradients of a bias %j", async (shape) => {
@@ -161,6 +190,8 @@ describe("attention", () => {
     expect(run({ k: randomTensor([2, 4, 3, 8], 1), v: randomTensor([2, 4, 3, 8], 1) })).toThrow("2 query heads cannot be shared out among 3 key heads");
     expect(run({ mask: randomTensor([2, 5], 1) })).toThrow("the mask must be [batch, keys] = [2, 4]");
     expect(run({ bias: randomTensor([2, 3, 4, 4], 1) })).toThrow("the bias must be f32 [1 or 2, 1 or 2, 4, 4]");
+    expect(run({}, { window: 0 })).toThrow("the window must be a whole number of keys, at least 1, got 0");
+    expect(run({}, { softCap: 0 })).toThrow("softCap must be positive, got 0");
     expect(run({ key: key(1) }, { probability: 1 })).toThrow("must be in [0, 1), got 1");
     expect(run({ key: { shape: [], data: Float32Array.of(1) } })).toThrow("must be a u32 scalar");
     expect(run({ q: { shape: [2, 4, 2, 8], data: new Int32Array(128) } })).toThrow("wants f32 q, k and v");

@@ -3,42 +3,52 @@ import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape } from "../../program/types.ts";
-import { joinedAttentionOp, joinedSource } from "./joined.ts";
 import { attentionKeys } from "./keys.ts";
 import { onnxAttention, onnxAttentionGradient } from "./op.onnx.ts";
 import { referenceAttention, referenceAttentionGradient } from "./op.reference.ts";
 import { lowerAttention, lowerAttentionGradient } from "./op.wgsl.ts";
+import { findOperands, operandsOf, type Operands } from "./operands.ts";
 
-export interface AttentionAttributes {
+export interface AttentionAttributes extends Operands {
   scale: number;
-  causal: boolean;
-  /** True: the last input of the forward op is a bias. */
+  /** Query i sees keys from i + Tk − Tq − before to i + Tk − Tq + after; null for no limit. */
+  reach: { readonly before: number | null; readonly after: number | null };
+  softCap: number | null;
+  /** Which inputs there are after q, k and v, in this order: keys (see keys.ts) and bias. */
+  keys: boolean;
   bias: boolean;
   dropout: { probability: number; stream: number } | null;
 }
 
-/** Inputs q, k, v, keys (see keys.ts), bias?; outputs y and the log-sum-exp of each row of scores [B, H, Tq], 0 for a row without keys. */
+/** Inputs q, k, v (see operands.ts), keys?, bias?; outputs y and the log-sum-exp of each row of scores [B, H, Tq], 0 for a row without keys. */
 const attentionOp: Op<AttentionAttributes> = {
   name: "attention",
-  infer([q]) {
-    const [batch, queries, heads] = q!.shape as [number, number, number, number];
-    return [q!, { dtype: "f32", shape: [batch, heads, queries] }];
+  infer(inputs, { heads, headDim, ...attributes }) {
+    const [batch, queries] = operandsOf(attributes, inputs).q.shape as [number, number];
+    return [
+      { dtype: "f32", shape: [batch, queries, heads, headDim] },
+      { dtype: "f32", shape: [batch, heads, queries] },
+    ];
   },
   vjp({ inputs, outputs: [y, logSumExp], gradients: [g, gradientOfLogSumExp], attributes }) {
     if (gradientOfLogSumExp) throw new HeddleError("NOT_DIFFERENTIABLE", "[attention] the log-sum-exp is for the gradient alone");
-    const [q, k, v, keys, bias] = inputs;
-    const [dq, dk, dv, dBias] = emit(attentionGradientOp, [q!, k!, v!, keys!, y!, logSumExp!, g!, ...(bias ? [bias] : [])], attributes);
-    return [dq!, dk!, dv!, null, ...(bias ? [dBias!] : [])];
+    const { rest } = operandsOf(attributes, inputs);
+    const gradients: (Tensor | null)[] = emit(attentionGradientOp, [y!, logSumExp!, g!, ...inputs], attributes);
+    const ofBias = attributes.bias ? [gradients.pop()!] : [];
+    return [...gradients, ...rest.slice(ofBias.length).map(() => null), ...ofBias];
   },
   reference: referenceAttention,
   lower: lowerAttention,
   onnx: onnxAttention,
 };
 
-/** Inputs q, k, v, keys, y, log-sum-exp, dy, bias?; outputs dq, dk, dv, dbias?. */
+/** Inputs y, log-sum-exp, dy and those of attention; outputs the gradients of q, k and v as they came, dbias?. */
 const attentionGradientOp: Op<AttentionAttributes> = {
   name: "attentionGradient",
-  infer: ([q, k, v, , , , , bias]) => [q!, k!, v!, ...(bias ? [bias] : [])],
+  infer([, , , ...inputs], attributes) {
+    const { rest } = operandsOf(attributes, inputs);
+    return [...inputs.slice(0, inputs.length - rest.length), ...(attributes.bias ? [rest.at(-1)!] : [])];
+  },
   reference: referenceAttentionGradient,
   lower: lowerAttentionGradient,
   onnx: onnxAttentionGradient,
@@ -51,6 +61,13 @@ export interface AttentionOptions {
   bias?: TensorLike;
   /** Query i attends to keys up to i + Tk − Tq. */
   causal?: boolean;
+  /**
+   * Keys near by only, and the others cost nothing. Causal: the query's own place and `window` − 1 before it, as transformers'
+   * `sliding_window` in Mistral and Gemma. Otherwise those at most ⌊window / 2⌋ away, as its `local_attention` in ModernBERT.
+   */
+  window?: number;
+  /** Scores become softCap · tanh(score / softCap), before bias and masks: transformers' `attn_logit_softcapping` in Gemma 2. */
+  softCap?: number;
   /** 1/√D by default. */
   scale?: number;
   /** On the attention probabilities; `key` is a u32 scalar [], another one each step. */
@@ -64,40 +81,50 @@ const MAX_HEAD_DIM = 256;
  * algorithm 1; the backward pass recomputes the scores from the log-sum-exp). Fewer heads of k and v than of q serve groups of
  * neighbouring query heads. A query without any key to attend to gives zeros, and zero gradients.
  *
+ * Slices that together are all of one tensor, as of one product that gives queries, keys and values, are read where they lie.
+ *
  * @param q f32 [B, Tq, H, D]; D at most 256
  * @param k f32 [B, Tk, Hkv, D]; Hkv divides H
  * @param v f32 [B, Tk, Hkv, D]
  * @returns f32 [B, Tq, H, D]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */
-export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, bias, causal = false, scale, dropout }: AttentionOptions = {}): Tensor {
-  const tensors = [q, k, v].map(asTensor) as [Tensor, Tensor, Tensor];
-  checkOperands(tensors);
-  const [batch, queries, heads, headDim] = tensors[0].shape as [number, number, number, number];
-  const keys = tensors[1].shape[1]!;
+export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, bias, causal = false, window, softCap, scale, dropout }: AttentionOptions = {}): Tensor {
+  const given = [q, k, v].map(asTensor) as [Tensor, Tensor, Tensor];
+  checkOperands(given);
+  const [batch, queries, heads, headDim] = given[0].shape as [number, number, number, number];
+  const keys = given[1].shape[1]!;
   const maskTensor = mask === undefined ? undefined : asTensor(mask);
   if (maskTensor && !sameShape(maskTensor.shape, [batch, keys])) {
     throw new HeddleError("SHAPE_MISMATCH", `[attention] the mask must be [batch, keys] = ${formatShape([batch, keys])}, got ${formatShape(maskTensor.shape)}; a mask over pairs goes into bias as 0 and -1e9`);
   }
   const biasTensor = bias === undefined ? undefined : asTensor(bias);
   if (biasTensor) checkBias(biasTensor, [batch, heads, queries, keys]);
+  if (window !== undefined && !(Number.isInteger(window) && window >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[attention] the window must be a whole number of keys, at least 1, got ${window}; leave it out to attend to all`);
+  if (softCap !== undefined && !(softCap > 0 && Number.isFinite(softCap))) throw new HeddleError("INVALID_ARGUMENT", `[attention] softCap must be positive, got ${softCap}; 50 is usual, and leaving it out caps nothing`);
   const drops = dropout !== undefined && dropout.probability !== 0 ? dropout : undefined;
   const keyTensor = drops && asTensor(drops.key);
   if (drops && !(drops.probability > 0 && drops.probability < 1)) throw new HeddleError("INVALID_ARGUMENT", `[attention] the probability of dropping must be in [0, 1), got ${drops.probability}; 0.1 is usual`);
   if (keyTensor && (keyTensor.dtype !== "u32" || keyTensor.rank !== 0)) {
     throw new HeddleError("DTYPE_MISMATCH", `[attention] the dropout key must be a u32 scalar of shape [], got ${keyTensor.dtype} ${formatShape(keyTensor.shape)}; make one input of the program from the seed and the step`);
   }
-  const others = [attentionKeys(batch, keys, maskTensor, keyTensor), ...(biasTensor ? [biasTensor] : [])];
-  const attributes: AttentionAttributes = {
+  const { tensors, operands } = findOperands(...given);
+  const control = maskTensor || keyTensor ? [attentionKeys(batch, keys, maskTensor, keyTensor)] : [];
+  return emit(attentionOp, [...tensors, ...control, ...(biasTensor ? [biasTensor] : [])], {
+    ...operands,
     scale: scale ?? 1 / Math.sqrt(headDim),
-    causal,
+    reach: reachOf(causal, window),
+    softCap: softCap ?? null,
+    keys: control.length > 0,
     bias: biasTensor !== undefined,
     dropout: drops ? { probability: drops.probability, stream: nextRandomStream() } : null,
-  };
-  // Slices of one projection are read where they are: no copies, and one gradient.
-  const joined = joinedSource(tensors);
-  if (joined) return emit(joinedAttentionOp, [joined, ...others], { ...attributes, heads, keyHeads: tensors[1].shape[2]!, headDim })[0]!;
-  return emit(attentionOp, [...tensors, ...others], attributes)[0]!;
+  })[0]!;
+}
+
+function reachOf(causal: boolean, window: number | undefined): AttentionAttributes["reach"] {
+  if (causal) return { before: window === undefined ? null : window - 1, after: 0 };
+  const side = window === undefined ? null : Math.floor(window / 2);
+  return { before: side, after: side };
 }
 
 function checkOperands([q, k, v]: [Tensor, Tensor, Tensor]): void {

@@ -8,7 +8,8 @@ import { dropThreshold } from "../dropout/random.ts";
 import { gradientOfBiasKernel, gradientOfKeysKernel, gradientOfQueriesKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./backward.wgsl.ts";
 import { forwardKernel } from "./forward.wgsl.ts";
 import type { AttentionAttributes } from "./op.ts";
-import type { AttentionVariant } from "./variant.wgsl.ts";
+import { operandsOf } from "./operands.ts";
+import { FAR, type AttentionVariant } from "./variant.wgsl.ts";
 
 const kernelOnce = kernelMemo();
 
@@ -17,43 +18,33 @@ const VECTORS_PER_SLICE = { forward: 2, queries: 3, keys: 4 } as const;
 /** vec4s that a lane may keep. More rows load less but take CPU drivers longer to compile. */
 const MAX_VECTORS = 16;
 
-export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, headDim: number, pass: keyof typeof VECTORS_PER_SLICE, bias: boolean, dropout: boolean): AttentionVariant {
+export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, { headDim, joined, parts, keys, bias, softCap, dropout }: AttentionAttributes, pass: keyof typeof VECTORS_PER_SLICE): AttentionVariant {
   const lanes = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4 ? 4 : 1;
   const slices = Math.ceil(headDim / (4 * lanes));
   const fits = Math.floor(MAX_VECTORS / (slices * VECTORS_PER_SLICE[pass]));
   const rows = lanes === 1 ? 1 : fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
+  const aligned = [headDim, ...Object.values(parts).flatMap(({ offset, row, step }) => [offset, row, step])].every((elements) => elements % 4 === 0);
   return {
     lanes,
     slices,
-    width: headDim % 4 === 0 ? 4 : 1,
+    width: aligned ? 4 : 1,
     ragged: headDim % (4 * lanes) !== 0,
     rows,
     workgroupSize: adapter.kind === "software" ? 8 : 32,
+    joined,
+    info: keys,
     bias,
-    dropout,
+    softCap: softCap !== null,
+    dropout: dropout !== null,
   };
 }
 
-/** Where queries, keys and values are: in tensors of their own, or side by side in one [batch, length, (heads + 2 · keyHeads) · headDim]. */
-export interface Layout {
-  readonly batch: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly heads: number;
-  readonly keyHeads: number;
-  readonly headDim: number;
-  readonly joined: boolean;
-}
-
-const separate = (q: BufferRef, k: BufferRef): Layout => {
-  const [batch, queries, heads, headDim] = q.type.shape as [number, number, number, number];
-  const [, keys, keyHeads] = k.type.shape as [number, number, number];
-  return { batch, queries, keys, heads, keyHeads, headDim, joined: false };
-};
-
-function sizes(attributes: AttentionAttributes, { batch, queries, keys, heads, keyHeads, headDim, joined }: Layout, bias: BufferRef | undefined) {
-  const { dropout } = attributes;
-  const rowOfAll = (heads + 2 * keyHeads) * headDim;
+function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]) {
+  const { heads, keyHeads, headDim, parts, dropout, reach, softCap, scale } = attributes;
+  const { q, k, rest } = operandsOf(attributes, inputs);
+  const [batch, queries] = q.type.shape as [number, number];
+  const keys = k.type.shape[1]!;
+  const bias = attributes.bias ? rest.at(-1)! : undefined;
   const biasHeads = bias?.type.shape[1] ?? 1;
   const params = {
     heads,
@@ -61,14 +52,20 @@ function sizes(attributes: AttentionAttributes, { batch, queries, keys, heads, k
     queries,
     keys,
     headDim,
-    scale: attributes.scale,
-    causal: attributes.causal ? 1 : 0,
+    scale,
+    softCap: softCap ?? 0,
+    before: Math.min(reach.before ?? FAR, FAR),
+    after: Math.min(reach.after ?? FAR, FAR),
+    qOffset: parts.q.offset,
+    qRow: parts.q.row,
+    qStep: parts.q.step,
+    kOffset: parts.k.offset,
+    kRow: parts.k.row,
+    kStep: parts.k.step,
+    // Modulo 2³², where v lies before k.
+    toV: (parts.v.offset - parts.k.offset) >>> 0,
     biasBatch: bias && bias.type.shape[0] !== 1 ? biasHeads * queries * keys : 0,
     biasHead: bias && biasHeads !== 1 ? queries * keys : 0,
-    rowQ: joined ? rowOfAll : heads * headDim,
-    rowK: joined ? rowOfAll : keyHeads * headDim,
-    startK: joined ? heads * headDim : 0,
-    startV: joined ? (heads + keyHeads) * headDim : 0,
     stream: dropout?.stream ?? 0,
     dropBelow: dropout ? dropThreshold(dropout.probability) : 0,
     keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
@@ -77,92 +74,83 @@ function sizes(attributes: AttentionAttributes, { batch, queries, keys, heads, k
     const tiles = Math.ceil(rows / ((variant.workgroupSize / variant.lanes) * variant.rows));
     return { params: { ...params, tiles, parts }, workgroups: linearWorkgroups(tiles * parts, 1) };
   };
-  // One product of all queries with all keys; causal attention needs half of it.
-  const flopsPerProduct = 2 * batch * heads * queries * keys * headDim * (attributes.causal && queries === keys ? 0.5 : 1);
-  const [bytesOfQ, bytesOfK] = [4 * batch * queries * heads * headDim, 4 * batch * keys * keyHeads * headDim];
-  return { params, grid, flopsPerProduct, bytesOfQ, bytesOfK };
+  // One product of each query with the keys in its reach.
+  const flopsPerProduct = 2 * batch * heads * headDim * pairsInReach(queries, keys, reach);
+  const [ofQueries, ofKeys] = [4 * batch * queries * heads * headDim, 4 * batch * keys * keyHeads * headDim];
+  return { batch, queries, keys, bias, params, grid, flopsPerProduct, bytes: { ofQueries, ofKeys } };
 }
 
-export function lowerAttention(context: LowerContext<AttentionAttributes>): void {
-  const [q, k, v, info, bias] = context.inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  forward(context, separate(q, k), { q, k, v, info, bias });
+function pairsInReach(queries: number, keys: number, { before, after }: AttentionAttributes["reach"]): number {
+  if (before === null && after === null) return queries * keys;
+  let pairs = 0;
+  for (let i = 0; i < queries; i++) {
+    const own = i + keys - queries;
+    pairs += Math.max(0, Math.min(keys - 1, own + (after ?? FAR)) - Math.max(0, own - (before ?? FAR)) + 1);
+  }
+  return pairs;
 }
 
-export function lowerAttentionGradient(context: LowerContext<AttentionAttributes>): void {
-  const [q, k, v, info, y, logSumExp, dy, bias] = context.inputs as [BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  const [dq, dk, dv, dBias] = context.outputs as [BufferRef, BufferRef, BufferRef, BufferRef | undefined];
-  backward(context, separate(q, k), { q, k, v, info, bias, y, logSumExp, dy, dq, dk, dv, dBias });
-}
-
-export interface AttentionReads {
-  readonly q: BufferRef;
-  readonly k: BufferRef;
-  readonly v: BufferRef;
-  readonly info: BufferRef;
-  readonly bias: BufferRef | undefined;
-}
-
-export function forward({ attributes, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>, layout: Layout, { q, k, v, info, bias }: AttentionReads): void {
-  const { grid, flopsPerProduct, bytesOfQ, bytesOfK } = sizes(attributes, layout, bias);
-  const variant = attentionVariant(adapter, layout.headDim, "forward", attributes.bias, attributes.dropout !== null);
+export function lowerAttention({ attributes, inputs, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>): void {
+  const { batch, queries, grid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const variant = attentionVariant(adapter, attributes, "forward");
   dispatch({
     kernel: kernelOnce(["forward", variant], () => forwardKernel(variant)),
-    buffers: [q, k, v, info, ...(bias ? [bias] : []), ...outputs],
-    ...grid(variant, layout.queries, layout.batch * layout.heads),
+    buffers: [...inputs, ...outputs],
+    ...grid(variant, queries, batch * attributes.heads),
     flops: 2 * flopsPerProduct,
-    bytes: 2 * bytesOfQ + 2 * bytesOfK,
+    bytes: 2 * (bytes.ofQueries + bytes.ofKeys),
   });
 }
 
-/** @param buffers of a joined layout dq, dk and dv are one buffer */
-export function backward(
-  { attributes, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>,
-  layout: Layout,
-  buffers: AttentionReads & Readonly<Record<"y" | "logSumExp" | "dy" | "dq" | "dk" | "dv", BufferRef>> & { readonly dBias: BufferRef | undefined },
-): void {
-  const { q, k, v, info, bias, y, logSumExp, dy, dq, dk, dv, dBias } = buffers;
-  const { batch, heads, headDim, queries, keys, keyHeads, joined } = layout;
-  const { params, grid, flopsPerProduct, bytesOfQ, bytesOfK } = sizes(attributes, layout, bias);
-  const dropout = attributes.dropout !== null;
-  const rowsCount = batch * heads * queries;
+export function lowerAttentionGradient({ attributes, inputs: [y, logSumExp, dy, ...inputs], outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>): void {
+  const { heads, keyHeads, headDim, joined, bias: biased } = attributes;
+  const { batch, queries, keys, params, grid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const { q: dq, k: dk, v: dv } = operandsOf(attributes, outputs);
+  const most = adapter.maxStorageBuffersPerShaderStage;
   const stats = scratch({ dtype: "f32", shape: [batch, heads, queries, 2] });
-  dispatch({
-    kernel: statsKernel,
-    buffers: [y, dy, logSumExp, stats],
-    params: { count: rowsCount, heads, queries, headDim },
-    workgroups: linearWorkgroups(rowsCount, LINEAR_WORKGROUP_SIZE),
-    flops: 2 * rowsCount * headDim,
-    bytes: 8 * rowsCount * headDim,
-  });
-  const reads = [q, k, v, info, stats, dy, ...(bias ? [bias] : [])];
-  const ofQueries = attentionVariant(adapter, headDim, "queries", attributes.bias, dropout);
-  dispatch({
-    kernel: kernelOnce(["queries", ofQueries], () => gradientOfQueriesKernel(ofQueries)),
-    buffers: [...reads, dq],
-    ...grid(ofQueries, queries, batch * heads),
-    flops: 3 * flopsPerProduct,
-    bytes: 3 * bytesOfQ + 2 * bytesOfK,
-  });
-  const ofKeys = attentionVariant(adapter, headDim, "keys", attributes.bias, dropout);
-  // With a bias, dk and dv in one kernel would bind nine buffers; every device has eight. Joined, they are one.
-  const passes = bias && !joined ? ([["dk"], ["dv"]] as const) : ([["dk", "dv"]] as const);
-  for (const wanted of passes) {
+  const ofQueries = attentionVariant(adapter, attributes, "queries");
+  // y, the log-sum-exp, dy, dq and stats.
+  const writesStats = inputs.length + 5 <= most;
+  if (!writesStats) {
+    const count = batch * heads * queries;
     dispatch({
-      kernel: kernelOnce(["keys", ofKeys, wanted, joined], () => gradientOfKeysKernel(ofKeys, wanted, joined)),
-      buffers: [...reads, ...(joined ? [dk] : wanted.map((name) => (name === "dk" ? dk : dv)))],
-      ...grid(ofKeys, keys, batch * keyHeads),
-      flops: (2 + wanted.length) * flopsPerProduct,
-      bytes: 2 * bytesOfQ + (2 + wanted.length) * bytesOfK,
+      kernel: statsKernel,
+      buffers: [y!, dy!, logSumExp!, stats],
+      params: { count, heads, queries, headDim },
+      workgroups: linearWorkgroups(count, LINEAR_WORKGROUP_SIZE),
+      flops: 2 * count * headDim,
+      bytes: 2 * bytes.ofQueries,
     });
   }
-  if (!dBias) return;
-  const count = sizeOf(dBias.type.shape);
   dispatch({
-    kernel: kernelOnce(["bias", dropout], () => gradientOfBiasKernel(dropout)),
+    kernel: kernelOnce(["queries", ofQueries, writesStats], () => gradientOfQueriesKernel(ofQueries, writesStats)),
+    buffers: writesStats ? [y!, logSumExp!, dy!, ...inputs, dq, stats] : [stats, dy!, ...inputs, dq],
+    ...grid(ofQueries, queries, batch * heads),
+    flops: 3 * flopsPerProduct,
+    bytes: 4 * bytes.ofQueries + 2 * bytes.ofKeys,
+  });
+  const reads = [stats, dy!, ...inputs];
+  const ofKeys = attentionVariant(adapter, attributes, "keys");
+  const together = joined !== "none" || reads.length + 2 <= most;
+  for (const wanted of together ? ([["dk", "dv"]] as const) : ([["dk"], ["dv"]] as const)) {
+    dispatch({
+      kernel: kernelOnce(["keys", ofKeys, wanted], () => gradientOfKeysKernel(ofKeys, wanted)),
+      buffers: [...reads, ...new Set(wanted.map((name) => (name === "dk" ? dk : dv)))],
+      ...grid(ofKeys, keys, batch * keyHeads),
+      flops: (2 + wanted.length) * flopsPerProduct,
+      bytes: 2 * bytes.ofQueries + (2 + wanted.length) * bytes.ofKeys,
+    });
+  }
+  if (!biased) return;
+  const dBias = outputs.at(-1)!;
+  const count = sizeOf(dBias.type.shape);
+  const options = { joined, info: attributes.keys, softCap: attributes.softCap !== null, dropout: attributes.dropout !== null };
+  dispatch({
+    kernel: kernelOnce(["bias", options], () => gradientOfBiasKernel(options)),
     buffers: [...reads, dBias],
     params: { count, ...params, tiles: 0, parts: 0, batch },
     workgroups: linearWorkgroups(count, LINEAR_WORKGROUP_SIZE),
     flops: 2 * flopsPerProduct,
-    bytes: 2 * bytesOfQ + 2 * bytesOfK + 8 * count,
+    bytes: 2 * (bytes.ofQueries + bytes.ofKeys) + 4 * count,
   });
 }

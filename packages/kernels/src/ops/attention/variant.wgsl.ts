@@ -1,3 +1,5 @@
+import type { Joined } from "./operands.ts";
+
 /** Facts of a problem and an adapter that change a kernel's text; sizes come through its uniform. */
 export interface AttentionVariant {
   /**
@@ -14,7 +16,11 @@ export interface AttentionVariant {
   /** Rows that `lanes` hold together. */
   readonly rows: number;
   readonly workgroupSize: number;
+  readonly joined: Joined;
+  /** True: there is a buffer of keys.ts. */
+  readonly info: boolean;
   readonly bias: boolean;
+  readonly softCap: boolean;
   readonly dropout: boolean;
 }
 
@@ -28,25 +34,52 @@ export const ATTENTION_PARAMS = {
   /** Batch times heads: workgroups are tiles · parts, and some past the end. */
   parts: "u32",
   scale: "f32",
-  causal: "u32",
+  softCap: "f32",
+  /** How many keys before and after its own place a query sees: at most FAR. */
+  before: "i32",
+  after: "i32",
+  /** Elements from the start of its tensor to q and k, from a row to the next, from a head to the next; from k to v. */
+  qOffset: "u32",
+  qRow: "u32",
+  qStep: "u32",
+  kOffset: "u32",
+  kRow: "u32",
+  kStep: "u32",
+  toV: "u32",
   /** Elements of the bias from one batch and from one head to the next; 0 where one serves all. */
   biasBatch: "u32",
   biasHead: "u32",
-  /** Elements of q, and of k and v, from one position to the next, and before the first key and value: they may be parts of one tensor. */
-  rowQ: "u32",
-  rowK: "u32",
-  startK: "u32",
-  startV: "u32",
   stream: "u32",
   dropBelow: "u32",
   keepScale: "f32",
 } as const;
 
+/** No limit to a query's reach; sums of a few of it are still an i32. */
+export const FAR = 2 ** 28;
+
 export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 export const LOWEST = "-3.4028234663852886e38f";
 
-export const labelOf = ({ lanes, slices, width, ragged, rows, bias, dropout }: AttentionVariant): string =>
-  `${lanes === 4 ? "quad" : "lane"}/${rows}x${slices}v${width}${ragged ? "-ragged" : ""}${bias ? "+bias" : ""}${dropout ? "+dropout" : ""}`;
+export function labelOf({ lanes, slices, width, ragged, rows, joined, info, bias, softCap, dropout }: AttentionVariant): string {
+  const options = Object.entries({ info, bias, softCap, dropout }).filter(([, wanted]) => wanted).map(([name]) => `+${name}`);
+  return `${lanes === 4 ? "quad" : "lane"}/${rows}x${slices}v${width}${ragged ? "-ragged" : ""}${joined === "none" ? "" : `/${joined}`}${options.join("")}`;
+}
+
+/** WGSL type of a binding whose elements are loaded `width` at a time. */
+export const typeOf = (width: 1 | 4): string => (width === 4 ? "array<vec4f>" : "array<f32>");
+
+/** The bindings that hold q, k and v, or their gradients: parts of one tensor are in one. */
+export function bindingsOf(joined: Joined, prefix: "" | "d" = ""): { q: string; k: string; v: string } {
+  const [q, k, v] = { none: ["q", "k", "v"], kv: ["q", "kv", "kv"], qkv: ["qkv", "qkv", "qkv"] }[joined] as [string, string, string];
+  return { q: prefix + q, k: prefix + k, v: prefix + v };
+}
+
+/** What the forward pass reads beside more. */
+export const readsOf = ({ width, joined, info, bias }: Pick<AttentionVariant, "width" | "joined" | "info" | "bias">): Record<string, string> => ({
+  ...Object.fromEntries(Object.values(bindingsOf(joined)).map((name) => [name, typeOf(width)])),
+  ...(info && { info: "array<u32>" }),
+  ...(bias && { bias: "array<f32>" }),
+});
 
 /** Module-scope functions: the sum, over the lanes of a row, of four numbers, one for each lane; and the like. */
 export function laneFunctions({ lanes }: AttentionVariant): string {
@@ -120,24 +153,40 @@ export const TILE_OF_WORKGROUP = `
 export const keepFactor = (i: string, j: string): string =>
   `select(0.0, p.keepScale, randomBits((((b * p.heads + h) * p.queries + ${i}) * p.keys + ${j}), info[0], p.stream) >= p.dropBelow)`;
 
-/** Element 0 of a row of q (and of dq), of y (and of dy), of k, of v. */
-export const placeOf = {
-  q: (i: string): string => `((b * p.queries + ${i}) * p.rowQ + h * p.headDim)`,
-  y: (i: string): string => `(((b * p.queries + ${i}) * p.heads + h) * p.headDim)`,
-  k: (j: string): string => `((b * p.keys + ${j}) * p.rowK + p.startK + keyHead * p.headDim)`,
-  v: (j: string): string => `((b * p.keys + ${j}) * p.rowK + p.startV + keyHead * p.headDim)`,
-};
+/** Index of element 0 of a query's row in q, in y, and of a key's row in k. */
+export const rowOfQ = (i: string): string => `p.qOffset + (b * p.queries + ${i}) * p.qRow + h * p.qStep`;
+export const rowOfY = (i: string): string => `((b * p.queries + ${i}) * p.heads + h) * p.headDim`;
+export const rowOfK = (j: string): string => `p.kOffset + (b * p.keys + ${j}) * p.kRow + keyHead * p.kStep`;
 
-export const biasOf = (i: string, j: string): string => `bias[b * p.biasBatch + h * p.biasHead + ${i} * p.keys + ${j}]`;
+/**
+ * Statements: `score` of a pair from the product of its rows, and with a soft cap its derivative `slope`; t names both.
+ * tanh of much is 1, and NaN on SwiftShader.
+ */
+export function scoreOf({ bias, softCap }: Pick<AttentionVariant, "bias" | "softCap">, t: number | string, product: string, i: string, j: string): string {
+  const added = bias ? ` + bias[b * p.biasBatch + h * p.biasHead + ${i} * p.keys + ${j}]` : "";
+  if (!softCap) return `let score${t} = ${product} * p.scale${added};`;
+  return `let tanh${t} = tanh(clamp(${product} * p.scale / p.softCap, -15.0, 15.0));
+    let slope${t} = 1.0 - tanh${t} * tanh${t};
+    let score${t} = tanh${t} * p.softCap${added};`;
+}
+
+/** Condition: key j is no padding. */
+export const isKey = ({ info }: Pick<AttentionVariant, "info">, j: string): string => (info ? `info[flags + 2u + ${j}] != 0u` : "true");
 
 /** The workgroup's tile of queries, its head and the key head that it shares, and the range of keys [begin, end) that any of its queries may see. */
-export const queriesOfWorkgroup = ({ workgroupSize, lanes, rows }: AttentionVariant, setup: string): string => `${TILE_OF_WORKGROUP}
+export function queriesOfWorkgroup({ workgroupSize, lanes, rows, info }: AttentionVariant, setup: string): string {
+  const tileRows = (workgroupSize / lanes) * rows;
+  return `${TILE_OF_WORKGROUP}
   let b = part / p.heads;
   let h = part % p.heads;
   let keyHead = h / (p.heads / p.keyHeads);
 ${setup}
   let shift = i32(p.keys) - i32(p.queries);
   let flags = 1u + b * (p.keys + 2u);
-  let begin = info[flags];
-  var end = i32(info[flags + 1u]);
-  if (p.causal != 0u) { end = min(end, i32((tile + 1u) * ${(workgroupSize / lanes) * rows}u) + shift); }`;
+  let begin = max(${info ? "i32(info[flags])" : "0"}, i32(tile * ${tileRows}u) + shift - p.before);
+  let end = min(${info ? "i32(info[flags + 1u])" : "i32(p.keys)"}, i32((tile + 1u) * ${tileRows}u) + shift + p.after);`;
+}
+
+/** Statements: the first key that query i sees, and how many from there on. */
+export const reachOfQuery = (t: number): string =>
+  `let low${t} = max(0, i32(i${t}) + shift - p.before); let reach${t} = u32(max(0, min(i32(p.keys) - 1, i32(i${t}) + shift + p.after) - low${t} + 1));`;

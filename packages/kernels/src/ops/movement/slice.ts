@@ -7,7 +7,7 @@ import { formatShape, normalizeAxis, type Shape } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { viewAxis, windowDispatch } from "./copy.wgsl.ts";
 
-interface SliceAttributes {
+export interface SliceAttributes {
   axis: number;
   begin: number;
   end: number;
@@ -24,7 +24,8 @@ const withExtent = (shape: Shape, axis: number, extent: number) => shape.map((ol
 /** One axis of an i64 vector with an extent for each axis. */
 const onAxis = (dims: readonly unknown[], axis: number, extent: Dim): Dim[] => dims.map((_, i) => (i === axis ? extent : 0));
 
-const sliceOp: Op<SliceAttributes> = defineOp<SliceAttributes>({
+/** Exported for ops that read a slice where it lies. */
+export const sliceOp: Op<SliceAttributes> = defineOp<SliceAttributes>({
   name: "slice",
   infer: ([x], { axis, begin, end }) => [{ dtype: x!.dtype, shape: withExtent(x!.shape, axis, end - begin) }],
   vjp: ({ inputs: [x], gradients: [g], attributes: { axis, begin, end } }) => [pad(g!, { axis, before: begin, after: x!.shape[axis]! - end })],

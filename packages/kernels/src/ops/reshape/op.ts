@@ -4,7 +4,8 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, sizeOf, type Shape } from "../../program/types.ts";
 
-const reshapeOp = defineOp<{ shape: Shape }>({
+/** Exported for ops that read through it. */
+export const reshapeOp = defineOp<{ shape: Shape }>({
   name: "reshape",
   infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
   vjp: ({ inputs: [x], gradients: [g] }) => [reshape(g!, x!.shape)],
