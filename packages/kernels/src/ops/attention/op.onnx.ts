@@ -160,8 +160,10 @@ function fusedAttention(graph: OnnxGraph, problem: Problem, attributes: Attentio
 }
 
 /** Equal nodes are one node in a graph, so the probabilities asked for here are those of the forward pass. */
-export function onnxAttentionGradient({ graph, inputs: [y, , dy, ...inputs], attributes }: OnnxContext<AttentionAttributes>): Value[] {
+export function onnxAttentionGradient({ graph, inputs: [y, , dy, ...inputs], outputs, attributes }: OnnxContext<AttentionAttributes>): Value[] {
   const problem = problemOf(graph, inputs, attributes);
+  // onnxruntime refuses products of empty matrices that it should transpose.
+  if ([...problem.q.dims, ...problem.k.dims].includes(0)) return outputs.map(({ dims }) => graph.op("Expand", [graph.float(0), graph.extents(dims)]));
   const forward = softmaxScores(graph, problem, attributes);
   const { probabilities, keep } = forward;
   const g = times(graph, swapHeads(graph, dy!.value), forward.hasKeys);
