@@ -34,6 +34,18 @@ describe("chooseMatmulKernel", () => {
     expect(chooseMatmulKernel(lavapipe, shape(0, 64, 4096)).splits).toBeGreaterThan(0);
   });
 
+  it("gives few rows kernels of their own where the weight lies [N, K]", () => {
+    const decode = (m: number, k = 1024): MatmulShape => ({ ...shape(m, 512, k), transposeB: true });
+    const withSubgroups = (least: number) => ({ ...adapter("discrete", "", ["subgroups"]), subgroupMinSize: least });
+    expect(chooseMatmulKernel(lavapipe, decode(1)).design).toMatchObject({ kind: "register", rows: 1 });
+    expect(chooseMatmulKernel(lavapipe, shape(3, 512, 1024)).design).toMatchObject({ kind: "register", rows: 4 });
+    expect(chooseMatmulKernel(withSubgroups(32), decode(1))).toEqual({ design: { kind: "gemv", rows: 1, reduce: "subgroup" }, splits: 1 });
+    expect(chooseMatmulKernel(withSubgroups(8), decode(3)).design).toEqual({ kind: "gemv", rows: 4, reduce: "workgroup" });
+    expect(chooseMatmulKernel(withSubgroups(32), decode(9)).design.kind).toBe("workgroup");
+    expect(chooseMatmulKernel(withSubgroups(32), decode(1, 1022)).design.kind).toBe("workgroup");
+    expect(chooseMatmulKernel(withSubgroups(32), shape(1, 512, 1024)).design.kind).toBe("workgroup");
+  });
+
   it("leaves tiny and thin products to the naive kernel", () => {
     expect(chooseMatmulKernel(lavapipe, shape(32, 2, 128)).design.kind).toBe("naive");
     expect(chooseMatmulKernel(lavapipe, shape(8, 8, 8)).design.kind).toBe("naive");

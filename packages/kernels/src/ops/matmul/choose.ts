@@ -1,9 +1,10 @@
 import type { AdapterProfile } from "../../device/profile.ts";
+import { GEMV_COLUMNS, gemvBytes, SUBGROUP_LANES, type Gemv } from "./gemv.wgsl.ts";
 import type { MatmulShape } from "./op.ts";
 import type { RegisterTile } from "./register-tile.wgsl.ts";
 import { workgroupTileBytes, type WorkgroupTile } from "./workgroup-tile.wgsl.ts";
 
-export type MatmulDesign = { readonly kind: "naive" } | ({ readonly kind: "register" } & RegisterTile) | ({ readonly kind: "workgroup" } & WorkgroupTile);
+export type MatmulDesign = { readonly kind: "naive" } | ({ readonly kind: "gemv" } & Gemv) | ({ readonly kind: "register" } & RegisterTile) | ({ readonly kind: "workgroup" } & WorkgroupTile);
 
 export interface MatmulChoice {
   readonly design: MatmulDesign;
@@ -17,8 +18,12 @@ type AdapterFacts = Pick<AdapterProfile, "kind" | "architecture" | "description"
 const MIN_TILED_COLUMNS = 8;
 /** Multiply-adds below which a tile is not worth its launch. */
 const MIN_TILED_WORK = 4096;
+/** Rows up to which a product is bound by reading its weights: decoding. */
+const MAX_FEW_ROWS = 8;
 /** No part of a split sum is shorter: the second pass has to pay. */
 const MIN_SPLIT = 64;
+/** Where all lanes of a workgroup share one part. */
+const MIN_SPLIT_GEMV = 2048;
 
 /**
  * The kernel design for one product on one adapter. A tuner may replace the answer: it changes no result beyond rounding.
@@ -28,17 +33,26 @@ export function chooseMatmulKernel(adapter: AdapterFacts, shape: MatmulShape): M
   return { design, splits: chooseSplits(adapter, shape, design) };
 }
 
-function chooseDesign(adapter: AdapterFacts, { m, n, k }: MatmulShape): MatmulDesign {
+function chooseDesign(adapter: AdapterFacts, shape: MatmulShape): MatmulDesign {
+  const { m, n, k } = shape;
   const software = adapter.kind === "software";
   if (n < MIN_TILED_COLUMNS || m * n * k < MIN_TILED_WORK) return { kind: "naive" };
   // One tile whatever the size: each text costs a CPU driver a second to compile.
-  if (software) return { kind: "register", ...chooseRegisterTile(adapter) };
+  if (software) return { kind: "register", ...chooseRegisterTile(adapter), ...(m <= 4 && { rows: m === 1 ? 1 : 4 }) };
+  const gemv = chooseGemv(adapter, shape);
+  if (gemv) return { kind: "gemv", ...gemv };
   const large: WorkgroupTile = { rows: 8, columns: 8, lanes: [16, 16], depth: 16 };
   const medium: WorkgroupTile = { rows: 4, columns: 4, lanes: [16, 16], depth: 16 };
   const small: WorkgroupTile = { rows: 4, columns: 4, lanes: [8, 8], depth: 16 };
   const order = adapter.kind === "discrete" && m >= 512 && n >= 512 ? [large, medium, small] : m >= 128 && n >= 128 ? [medium, small] : [small];
   const fits = order.find((tile) => workgroupTileBytes(tile) <= adapter.maxComputeWorkgroupStorageSize && tile.lanes[0] * tile.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
   return fits ? { kind: "workgroup", ...fits } : { kind: "register", ...chooseRegisterTile(adapter) };
+}
+
+function chooseGemv(adapter: AdapterFacts, { m, k, transposeA, transposeB }: MatmulShape): Gemv | null {
+  if (m > MAX_FEW_ROWS || transposeA || !transposeB || k % 4 !== 0) return null;
+  const gemv: Gemv = { rows: m === 1 ? 1 : m <= 4 ? 4 : 8, reduce: adapter.features.has("subgroups") && adapter.subgroupMinSize >= SUBGROUP_LANES ? "subgroup" : "workgroup" };
+  return gemvBytes(gemv) <= adapter.maxComputeWorkgroupStorageSize ? gemv : null;
 }
 
 /** The tile for products that use no workgroup memory. */
@@ -51,7 +65,7 @@ export function chooseRegisterTile(adapter: AdapterFacts): RegisterTile {
 
 /** Rows and columns of y that one workgroup finishes. */
 export function tileExtent(design: Exclude<MatmulDesign, { kind: "naive" }>): [number, number] {
-  return [design.rows * design.lanes[1], design.columns * design.lanes[0]];
+  return design.kind === "gemv" ? [design.rows, GEMV_COLUMNS] : [design.rows * design.lanes[1], design.columns * design.lanes[0]];
 }
 
 /** Splits a long k until the adapter has enough workgroups to be busy. */
@@ -59,5 +73,5 @@ function chooseSplits(adapter: AdapterFacts, { m, n, k, batches }: MatmulShape, 
   const wanted = adapter.kind === "software" ? 16 : adapter.kind === "discrete" ? 256 : 64;
   const [rows, columns] = design.kind === "naive" ? [1, 32] : tileExtent(design);
   const groups = batches * Math.ceil(m / rows) * Math.ceil(n / columns);
-  return Math.max(1, Math.min(Math.ceil(wanted / Math.max(1, groups)), Math.floor(k / MIN_SPLIT), 64));
+  return Math.max(1, Math.min(Math.ceil(wanted / Math.max(1, groups)), Math.floor(k / (design.kind === "gemv" ? MIN_SPLIT_GEMV : MIN_SPLIT)), 64));
 }

@@ -141,6 +141,19 @@ describe("matmul", () => {
   });
 });
 
+/** Products of few rows, as real GPUs do them: through workgroup memory, where the lanes of no adapter here are subgroups of 32. */
+describe("design gemv", () => {
+  it.each(["f32", "f16"] as const)("equals the reference with weights in %s", async (format) => {
+    for (const [rows, m, k, n, splits] of [[1, 1, 64, 9, 1], [4, 3, 100, 8, 1], [4, 9, 1028, 6, 3]] as const) {
+      const op: Op<MatmulAttributes> = { ...matmulOp, lower: (context) => lowerMatmul(context, () => ({ design: { kind: "gemv", rows, reduce: "workgroup" }, splits })) };
+      const { a, b } = operands(m, k, n, { transposeB: true }, [2]);
+      const weight = format === "f16" ? { shape: [n, k], data: toFloat16(b.data.slice(0, n * k)) } : b;
+      const fn: TracedFunction = ({ a: x, w, bias, residual }) => ({ y: emit(op, [x!, w!, bias!, residual!], { transposeA: false, transposeB: true, bias: true, activation: "silu", extra: { kind: "residual" } })[0]! });
+      await checkForward(device, fn, { a, w: weight, bias: randomTensor([n], 3), residual: randomTensor([2, m, n], 4) }, 2e-5);
+    }
+  });
+});
+
 /** Quads are for adapters with subgroups. */
 function suited(choice: MatmulChoice, features: ReadonlySet<string>): MatmulChoice {
   const { design } = choice;

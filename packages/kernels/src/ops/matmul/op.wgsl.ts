@@ -6,6 +6,7 @@ import { dataBytes, storageBytes } from "../../program/types.ts";
 import { BLOCK } from "../quantize/format.ts";
 import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
+import { gemvKernel } from "./gemv.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
@@ -156,6 +157,9 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   const [tilesM, tilesN] = [Math.ceil(m / rows), Math.ceil(n / columns)];
   const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: 0, strideY: m * n };
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
+  if (design.kind === "gemv") {
+    return { kernel: kernelOnce([design, epilogue, format], () => gemvKernel(design, format, epilogue)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
+  }
   if (design.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
     return { kernel: kernelOnce([design, variant, epilogue, format], () => workgroupTileKernel(variant, design, epilogue, format)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };

@@ -75,6 +75,7 @@ describe("quantizedMatmul", () => {
     ["naive", { kind: "naive" }],
     ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
     ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16 }],
+    ["gemv", { kind: "gemv", rows: 4, reduce: "workgroup" }],
   ])("equals the reference by the design %s, with scales and minima", async (_, design) => {
     const op: typeof quantizedMatmulOp = { ...quantizedMatmulOp, lower: (context) => lowerQuantizedMatmul(context, () => ({ design, splits: 1 })) };
     const [m, k, n] = [20, 96, 36];
