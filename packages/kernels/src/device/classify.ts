@@ -39,6 +39,26 @@ function classifyAmd({ description, device }: AdapterInfo): AdapterProfile["kind
   return /radeon.*(graphics|\d{3}m)\b|\bapu\b/i.test(name) ? "integrated" : "unknown";
 }
 
+/** What the experimental feature of this name adds to an adapter's info. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+const SUBGROUP_MATRIX = "chromium-experimental-subgroup-matrix";
+
+/** Features by which kernels may be chosen: matrix units where they multiply f16 matrices of 16 × 16 × 16 with f32 sums. */
+function usableFeatures(features: ReadonlySet<string>, info: GPUAdapterInfo): Set<string> {
+  const usable = new Set(features);
+  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] };
+  const fits = [...subgroupMatrixConfigs].some(({ componentType, resultComponentType, M, N, K }) => componentType === "f16" && resultComponentType === "f32" && M === 16 && N === 16 && K === 16);
+  if (!fits || !features.has("shader-f16")) usable.delete(SUBGROUP_MATRIX);
+  return usable;
+}
+
 /** The profile of an open device (what it may use), or of an adapter (what it has). */
 export function profileOf({ features, limits }: Pick<GPUDevice, "features" | "limits">, info: GPUAdapterInfo): AdapterProfile {
   const hasSubgroups = features.has("subgroups");
@@ -47,7 +67,7 @@ export function profileOf({ features, limits }: Pick<GPUDevice, "features" | "li
     vendor: info.vendor,
     architecture: info.architecture,
     description: adapterName(info),
-    features: new Set(features),
+    features: usableFeatures(features, info),
     subgroupMinSize: hasSubgroups ? info.subgroupMinSize : 0,
     subgroupMaxSize: hasSubgroups ? info.subgroupMaxSize : 0,
     maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,

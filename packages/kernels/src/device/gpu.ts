@@ -10,7 +10,7 @@ export interface GpuOptions extends AdapterOptions {
 }
 
 /** Features that kernels can choose to use; asked for wherever the adapter has them. */
-const USEFUL_FEATURES = ["subgroups", "shader-f16", "timestamp-query"] as const;
+const USEFUL_FEATURES = ["subgroups", "shader-f16", "timestamp-query", "chromium-experimental-subgroup-matrix"] as GPUFeatureName[];
 
 /** Limits to raise to what the adapter has: a device gets the specification's small defaults otherwise. */
 const RAISED_LIMITS = [

@@ -93,6 +93,6 @@ describe("programs of a model's size have valid kernels", () => {
 
   it("come from every family of kernels", () => {
     const families = [...device.kernels].map((label) => label.split("/").slice(0, 2).join("/"));
-    for (const family of ["matmul/quad", "matmul/direct", "matmul/workgroup"]) expect(families).toContain(family);
+    for (const family of ["matmul/quad", "matmul/direct", "matmul/workgroup", "matmul/gemv", "matmul/subgroup-matrix"]) expect(families).toContain(family);
   });
 });

@@ -10,6 +10,11 @@ import { PipelineCache } from "../webgpu/pipelines.ts";
 /** Adapters of each class, as they describe themselves. */
 const ADAPTERS: Readonly<Record<string, AdapterTemplate>> = {
   nvidia: { info: { vendor: "nvidia", architecture: "ampere", description: "NVIDIA GeForce RTX 3080" }, subgroups: [32, 32], features: ["shader-f16", "timestamp-query"] },
+  nvidiaWithMatrices: {
+    info: { vendor: "nvidia", architecture: "hopper", description: "NVIDIA H100", subgroupMatrixConfigs: [{ componentType: "f16", resultComponentType: "f32", M: 16, N: 16, K: 16 }] },
+    subgroups: [32, 32],
+    features: ["shader-f16", "chromium-experimental-subgroup-matrix" as GPUFeatureName],
+  },
   amd: { info: { vendor: "amd", architecture: "rdna-3", description: "AMD Radeon RX 7900 XTX" }, subgroups: [32, 64], features: ["shader-f16"] },
   apple: { info: { vendor: "apple", architecture: "common-3", description: "Apple M2" }, subgroups: [4, 64], features: ["shader-f16"] },
   intel: { info: { vendor: "intel", architecture: "gen-12lp", description: "Intel(R) Iris(R) Xe Graphics" }, subgroups: [8, 32], features: [] },
@@ -21,7 +26,7 @@ const ADAPTERS: Readonly<Record<string, AdapterTemplate>> = {
 };
 
 interface AdapterTemplate {
-  readonly info: { readonly vendor: string; readonly architecture: string; readonly description: string };
+  readonly info: { readonly vendor: string; readonly architecture: string; readonly description: string; readonly subgroupMatrixConfigs?: readonly object[] };
   /** Smallest and largest size; null where there are none. */
   readonly subgroups: readonly [number, number] | null;
   /** Beside subgroups. */

@@ -9,6 +9,7 @@ const adapter = (kind: "software" | "integrated" | "discrete" | "unknown", descr
   architecture: "",
   features: new Set(features),
   subgroupMinSize: features.length > 0 ? 4 : 0,
+  subgroupMaxSize: features.length > 0 ? 8 : 0,
   maxComputeWorkgroupStorageSize: 16384,
   maxComputeInvocationsPerWorkgroup: 256,
 });
@@ -44,6 +45,18 @@ describe("chooseMatmulKernel", () => {
     expect(chooseMatmulKernel(withSubgroups(32), decode(9)).design.kind).toBe("workgroup");
     expect(chooseMatmulKernel(withSubgroups(32), decode(1, 1022)).design.kind).toBe("workgroup");
     expect(chooseMatmulKernel(withSubgroups(32), shape(1, 512, 1024)).design.kind).toBe("workgroup");
+  });
+
+  it("takes matrix units for weights in fewer bits alone, where their subgroups have one size", () => {
+    const units = { ...adapter("discrete", "", ["subgroups", "shader-f16", "chromium-experimental-subgroup-matrix"]), subgroupMinSize: 32, subgroupMaxSize: 32, maxComputeWorkgroupStorageSize: 49152 };
+    const linear = (m: number, n: number): MatmulShape => ({ ...shape(m, n, 1024), transposeB: true });
+    expect(chooseMatmulKernel(units, linear(512, 512), "f16").design).toEqual({ kind: "subgroup-matrix", tileRows: 128, tileColumns: 128, depth: 32, subgroupSize: 32 });
+    expect(chooseMatmulKernel(units, linear(100, 512), "q4_0").design).toMatchObject({ kind: "subgroup-matrix", tileRows: 64 });
+    expect(chooseMatmulKernel({ ...units, maxComputeWorkgroupStorageSize: 16384 }, linear(512, 512), "f16").design).toMatchObject({ kind: "subgroup-matrix", tileRows: 64 });
+    expect(chooseMatmulKernel(units, linear(512, 512)).design.kind).toBe("workgroup");
+    expect(chooseMatmulKernel(units, shape(512, 512, 1024), "f16").design.kind).toBe("workgroup");
+    expect(chooseMatmulKernel({ ...units, subgroupMaxSize: 64 }, linear(512, 512), "f16").design.kind).toBe("workgroup");
+    expect(chooseMatmulKernel({ ...units, features: new Set(["subgroups"]) }, linear(512, 512), "f16").design.kind).toBe("workgroup");
   });
 
   it("leaves tiny and thin products to the naive kernel", () => {

@@ -155,7 +155,8 @@ export interface MatmulOptions {
  * @param a f32 [..., M, K]
  * @param b f32 [K, N], or [..., K, N] with the leading axes of `a`; either may be one matrix that serves all batches. Or f16,
  *   read as f32: half the memory of a weight, which then has no gradient
- * @returns f32 [..., M, N]
+ * @returns f32 [..., M, N]. Sums are f32 always; where an adapter has matrix units and b is f16, the units round `a` to half
+ *   floats too, cut at ±65504
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */
 export function matmul(a: TensorLike, b: TensorLike, { transposeA = false, transposeB = false, bias, activation = "linear" }: MatmulOptions = {}): Tensor {

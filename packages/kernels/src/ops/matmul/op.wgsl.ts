@@ -11,6 +11,7 @@ import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl
 import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
 import { registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
+import { subgroupMatrixKernel } from "./subgroup-matrix.wgsl.ts";
 import type { WeightFormat } from "./weights.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
 
@@ -42,7 +43,7 @@ export function lowerProduct(context: LowerContext<ProductAttributes>, shape: Ma
   const { attributes, outputs, adapter, dispatch } = context;
   const size = shape.m * shape.n * shape.batches;
   if (size === 0) return;
-  const { design, splits } = choose(adapter, shape);
+  const { design, splits } = choose(adapter, shape, inputs.format);
   const [y, preActivation] = outputs as [BufferRef, BufferRef | undefined];
   const { activation } = attributes;
   const epilogue: Epilogue = { bias: attributes.bias, activation, extra: attributes.extra ?? null, keepsPreActivation: preActivation !== undefined };
@@ -157,8 +158,9 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   const [tilesM, tilesN] = [Math.ceil(m / rows), Math.ceil(n / columns)];
   const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: 0, strideY: m * n };
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
-  if (design.kind === "gemv") {
-    return { kernel: kernelOnce([design, epilogue, format], () => gemvKernel(design, format, epilogue)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
+  if (design.kind === "gemv" || design.kind === "subgroup-matrix") {
+    const kernel = () => (design.kind === "gemv" ? gemvKernel(design, format, epilogue) : subgroupMatrixKernel(design, format, epilogue));
+    return { kernel: kernelOnce([design, epilogue, format], kernel), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
   if (design.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
