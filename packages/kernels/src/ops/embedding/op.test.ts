@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compile, hostTensor } from "../../program/compile.ts";
-import type { TracedFunction } from "../../program/trace.ts";
+import { toFloat16 } from "../../program/float16.ts";
+import { constant, type TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { embedding, scatterAdd } from "./op.ts";
@@ -26,6 +27,12 @@ describe("embedding", () => {
     await checkGradients(device, lookup, { table: randomTensor([rows, features], 2), ids: someIds(shape, rows) }, ["table"]);
   });
 
+  it.each([[3, 5, [7]], [17, 4, [2, 3]], [5, 7, [0]]] as [number, number, number[]][])("reads a [%i, %i] table in half floats, by ids of shape %j", async (rows, features, shape) => {
+    const table = { shape: [rows, features], data: toFloat16(randomTensor([rows, features], 1).data) };
+    await checkForward(device, lookup, { table, ids: someIds(shape, rows) }, 0);
+    await checkForward(device, ({ table: half }) => ({ y: embedding(half!, constant(-5, "i32")) }), { table }, 0);
+  });
+
   it("never leaves the table: ids outside read its nearest row and have no gradient", async () => {
     const table = randomTensor([3, 4], 1);
     const ids = { shape: [5], data: Int32Array.of(-1, 3, 2 ** 31 - 1, -(2 ** 31), 1) };
@@ -38,7 +45,7 @@ describe("embedding", () => {
 
   it("refuses other types and shapes", () => {
     const table = randomTensor([3, 4], 1);
-    expect(() => reference(lookup, { table, ids: randomTensor([2], 1) })).toThrow("[embedding] wants an f32 table and i32 ids, got f32 and f32");
+    expect(() => reference(lookup, { table, ids: randomTensor([2], 1) })).toThrow("[embedding] wants an f32 or f16 table and i32 ids, got f32 and f32");
     expect(() => reference(lookup, { table: randomTensor([4], 1), ids: someIds([2], 3) })).toThrow("[embedding] the table must be [vocabulary, features]");
   });
 });

@@ -1,8 +1,9 @@
 import { HeddleError } from "../../errors.ts";
 import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
-import { emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, sameShape } from "../../program/types.ts";
+import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
+import { formatShape, sameShape, type TensorType } from "../../program/types.ts";
+import { halfEmbeddingOp } from "./half.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
 import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
 import { lowerEmbedding } from "./op.wgsl.ts";
@@ -11,8 +12,7 @@ import { lowerScatterAdd } from "./scatter.wgsl.ts";
 const embeddingOp: Op = defineOp({
   name: "embedding",
   infer([table, ids]) {
-    if (table!.dtype !== "f32" || ids!.dtype !== "i32") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 table and i32 ids, got ${table!.dtype} and ${ids!.dtype}; convert with cast()`);
-    if (table!.shape.length !== 2 || table!.shape[0] === 0) throw new HeddleError("SHAPE_MISMATCH", `[embedding] the table must be [vocabulary, features] with at least one row, got ${formatShape(table!.shape)}`);
+    checkTable(table!, ids!);
     return [{ dtype: "f32", shape: [...ids!.shape, table!.shape[1]!] }];
   },
   vjp: ({ inputs: [table, ids], gradients: [g] }) => [scatterAdd(ids!, g!, table!.shape[0]!), null],
@@ -20,6 +20,12 @@ const embeddingOp: Op = defineOp({
   lower: lowerEmbedding,
   onnx: onnxEmbedding,
 });
+
+/** Throws DTYPE_MISMATCH or SHAPE_MISMATCH for what is no table and numbers of its rows. */
+function checkTable(table: TensorType, ids: TensorType): void {
+  if ((table.dtype !== "f32" && table.dtype !== "f16") || ids.dtype !== "i32") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 or f16 table and i32 ids, got ${table.dtype} and ${ids.dtype}; convert with cast()`);
+  if (table.shape.length !== 2 || table.shape[0] === 0) throw new HeddleError("SHAPE_MISMATCH", `[embedding] the table must be [vocabulary, features] with at least one row, got ${formatShape(table.shape)}`);
+}
 
 const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
   name: "scatterAdd",
@@ -45,12 +51,17 @@ const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
  * text or items into ids checks them on the host first. The table is one binding: at most 128 MiB on default limits
  * (87,381 rows of 384).
  *
- * @param table f32 [vocabulary, features]
+ * @param table f32 [vocabulary, features], or f16, which has no gradient
  * @param ids i32 [...]
  * @returns f32 [..., features]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
  */
 export function embedding(table: TensorLike, ids: TensorLike): Tensor {
+  const weight = asTensor(table);
+  if (weight.dtype === "f16") {
+    checkTable(weight.type, asTensor(ids).type);
+    return emitOne(halfEmbeddingOp, [weight, ids], {});
+  }
   return emitOne(embeddingOp, [table, ids], {});
 }
 
