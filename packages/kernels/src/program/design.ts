@@ -5,6 +5,8 @@ import type { TensorType } from "./types.ts";
 /** One way to lower a node: plain JSON with a name for people, such as `quad/16x8`. Names of one node's designs differ. */
 export interface Design {
   readonly name: string;
+  /** What its results may be off by, relative to the largest of them or to 1, where it rounds more than sums in f32 do. */
+  readonly tolerance?: number;
 }
 
 /** What an op with several lowerings says about them. All give the same results, to rounding. */

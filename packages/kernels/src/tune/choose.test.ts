@@ -96,8 +96,18 @@ describe("chooseFastest", () => {
     expect(disposed).toEqual(["shipped"]);
   });
 
-  it("spares itself the rounds of a design that takes more than twice as long as another", async () => {
-    const { choose, batches } = bench({ shipped: { ms: 40 }, hopeless: { ms: 100 } });
+  it("keeps the default where another is faster only now and then", async () => {
+    let batch = 0;
+    const { choose } = bench({ shipped: { ms: 30 }, other: { ms: 29.5 } }, { drift: () => (batch++ % 5 === 0 ? 0.8 : 1) });
+    expect(await choose()).toMatchObject({ winner: "shipped" });
+  });
+
+  it("takes a design that never had to race a hopeless default", async () => {
+    expect(await bench({ shipped: { ms: 100 }, other: { ms: 30 } }).choose()).toMatchObject({ winner: "other" });
+  });
+
+  it("spares itself the rounds of a design that takes more than thrice as long as another", async () => {
+    const { choose, batches } = bench({ shipped: { ms: 40 }, hopeless: { ms: 130 } });
     expect(await choose()).toMatchObject({ winner: "shipped" });
     expect(batches.filter(([design]) => design === "hopeless")).toHaveLength(2);
   });

@@ -32,10 +32,11 @@ export interface Choice {
 /** Shorter batches measure the queue and the clock. */
 const MIN_BATCH_MS = 20;
 const MAX_REPEATS = 4096;
-const ROUNDS = 5;
-/** A design that takes this many times as long as another need not race. */
-const HOPELESS = 2;
-/** The default stays unless another is faster by this much: noise changes nothing. */
+const ROUNDS = 8;
+const MIN_ROUNDS = 4;
+/** A design that takes this many times as long as another need not race, however busy the machine. */
+const HOPELESS = 3;
+/** The default stays unless another is faster by this much, and in every round but one of `ROUNDS`: noise changes nothing. */
 const MARGIN = 1.03;
 /** Share of the budget that compiling one design may take. */
 const COMPILE_SHARE = 0.25;
@@ -46,6 +47,8 @@ interface Runner {
   repeats: number;
   /** Of one run, the least of all batches: what else runs on the machine only adds. */
   ms: number;
+  /** Of one run, by round. */
+  readonly rounds: number[];
 }
 
 /**
@@ -74,6 +77,7 @@ export async function chooseFastest<D extends Design>(designs: readonly D[], ope
     }
     const contenders = runners.filter(({ ms }) => ms <= HOPELESS * Math.min(...runners.map((other) => other.ms)));
     if (contenders.length > 1) await race(contenders, budget, signal);
+    if (contenders.some(({ rounds }) => contenders.length > 1 && rounds.length < MIN_ROUNDS)) return null;
     return decide(designs.map(({ name }) => name), runners, out);
   } finally {
     for (const trial of trials) trial.dispose();
@@ -103,7 +107,7 @@ async function settle(design: string, trial: Trial): Promise<Runner> {
   for (;;) {
     const firstMs = await trial.time(repeats);
     const leastMs = firstMs < MIN_BATCH_MS ? firstMs : Math.min(firstMs, await trial.time(repeats));
-    if (leastMs >= MIN_BATCH_MS || repeats === MAX_REPEATS) return { design, trial, repeats, ms: leastMs / repeats };
+    if (leastMs >= MIN_BATCH_MS || repeats === MAX_REPEATS) return { design, trial, repeats, ms: leastMs / repeats, rounds: [] };
     // Straight to where the batch says, but never more than sixteenfold: the first ones measure little.
     repeats = Math.min(MAX_REPEATS, repeats * Math.min(16, 2 ** Math.max(1, Math.ceil(Math.log2(MIN_BATCH_MS / leastMs)))));
   }
@@ -114,20 +118,26 @@ async function race(runners: readonly Runner[], budget: Budget, signal?: AbortSi
   for (let round = 0; round < ROUNDS && !budget.isSpent; round++) {
     for (const runner of runners) {
       signal?.throwIfAborted();
-      runner.ms = Math.min(runner.ms, (await runner.trial.time(runner.repeats)) / runner.repeats);
+      const ms = (await runner.trial.time(runner.repeats)) / runner.repeats;
+      runner.rounds.push(ms);
+      runner.ms = Math.min(runner.ms, ms);
     }
   }
 }
 
 function decide(designs: readonly string[], runners: readonly Runner[], out: ReadonlyMap<string, CandidateResult>): Choice | null {
-  const fastest = [...runners].sort((a, b) => a.ms - b.ms)[0];
-  if (!fastest) return null;
   const shipped = runners.find(({ design }) => design === designs[0]);
-  const keepsDefault = shipped !== undefined && shipped.ms < MARGIN * fastest.ms;
-  const winner = keepsDefault ? shipped : fastest;
+  const [winner] = runners.filter((runner) => runner === shipped || !shipped || beats(runner, shipped)).sort((a, b) => a.ms - b.ms);
+  if (!winner) return null;
   const result = (design: string): CandidateResult => {
     const runner = runners.find((other) => other.design === design);
     return runner ? { design, outcome: runner === winner ? "won" : "lost", ms: runner.ms } : out.get(design)!;
   };
   return { winner: winner.design, speedup: shipped ? shipped.ms / winner.ms : 1, candidates: designs.map(result) };
+}
+
+function beats(runner: Runner, shipped: Runner): boolean {
+  // A default that was too slow to race is beaten.
+  const slower = runner.rounds.filter((ms, round) => ms * MARGIN > (shipped.rounds[round] ?? Infinity)).length;
+  return shipped.ms >= MARGIN * runner.ms && slower <= (runner.rounds.length === ROUNDS ? 1 : 0);
 }

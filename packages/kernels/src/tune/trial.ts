@@ -43,7 +43,7 @@ export class TrialSite {
     let expectedMs = 0;
     return {
       compile: async () => void (await run(this.device, executable, 1, 0)),
-      check: async () => difference(await this.expected(), await resultsOf(executable)),
+      check: async () => difference(await this.expected(), await resultsOf(executable), design.tolerance),
       time: async (repeats) => {
         const elapsedMs = await run(this.device, executable, repeats, expectedMs * repeats);
         expectedMs = elapsedMs / repeats;
@@ -106,14 +106,14 @@ async function resultsOf(executable: WebGpuExecutable): Promise<HostTensor["data
 }
 
 /** Why `actual` is not what was `wanted`; null where it is. */
-export function difference(wanted: readonly ArrayLike<number>[], actual: readonly ArrayLike<number>[]): string | null {
+export function difference(wanted: readonly ArrayLike<number>[], actual: readonly ArrayLike<number>[], tolerance = TOLERANCE): string | null {
   for (const [output, right] of wanted.entries()) {
     const values = actual[output]!;
     let scale = 1;
     for (let i = 0; i < right.length; i++) scale = Math.max(scale, Math.abs(right[i]!));
     for (let i = 0; i < right.length; i++) {
       // Written so that NaN is wrong.
-      if (!(Math.abs(values[i]! - right[i]!) <= TOLERANCE * scale)) return `output ${output} has ${values[i]} at ${i}, where ${right[i]} is right`;
+      if (!(Math.abs(values[i]! - right[i]!) <= tolerance * scale)) return `output ${output} has ${values[i]} at ${i}, where ${right[i]} is right`;
     }
   }
   return null;

@@ -190,7 +190,7 @@ describe('tune: "full"', () => {
   });
 
   it("gives products the same results", async () => {
-    const device = await open({ tune: "full" });
+    const device = await open({ tune: "full", tuneBudgetMs: 2000 });
     const inputs = { a: randomTensor([48, 64], 1), b: randomTensor([64, 80], 2) };
     const product: TracedFunction = ({ a, b }) => ({ y: matmul(a!, b!) });
     using f = compile(device, "product", product);

@@ -1,7 +1,7 @@
 import { partOf, type BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { dataBytes, sizeOf, storageBytes } from "../../program/types.ts";
-import { chooseRegisterTile, type MatmulDesign } from "./choose.ts";
+import { registerKernel } from "./choose.ts";
 import { NO_EPILOGUE } from "./epilogue.wgsl.ts";
 import type { MatmulShape, ProductAttributes } from "./op.ts";
 import { product, sumOfParts, type Operands, type Strides } from "./op.wgsl.ts";
@@ -24,8 +24,8 @@ export function multiplyInBlocks(context: LowerContext<ProductAttributes>, shape
   const { m, n, k, transposeA, transposeB } = shape;
   const aligned = format === "f32" ? ALIGNED : ALIGNED_HALVES;
   if (shape.batches !== 1 || ![a, b, scales, extra, ...outputs].some(tooLarge)) return false;
-  const design: MatmulDesign = { kind: "register", ...chooseRegisterTile(adapter) };
-  const multiply = (part: MatmulShape, own: Operands, strides: Strides) => dispatch(product(design, part, own, Math.max(4, Math.ceil(part.k / 4) * 4), 1, strides));
+  const kernel = registerKernel(adapter);
+  const multiply = (part: MatmulShape, own: Operands, strides: Strides) => dispatch(product(kernel, part, own, Math.max(4, Math.ceil(part.k / 4) * 4), 1, strides));
 
   if ([...outputs, extra].some(tooLarge) || (!transposeA && tooLarge(a))) {
     const blocks = blocksOf(m, Math.max(n, transposeA ? 0 : k), maxBytes);

@@ -1,4 +1,6 @@
 import type { AdapterProfile } from "../../device/profile.ts";
+import type { Design } from "../../program/design.ts";
+import { adapterClass, type AdapterClass } from "../../tune/adapter-class.ts";
 import { GEMV_COLUMNS, gemvBytes, SUBGROUP_LANES, type Gemv } from "./gemv.wgsl.ts";
 import type { MatmulShape } from "./op.ts";
 import type { RegisterTile } from "./register-tile.wgsl.ts";
@@ -6,86 +8,146 @@ import { subgroupMatrixBytes, type SubgroupMatrixTile } from "./subgroup-matrix.
 import type { WeightFormat } from "./weights.wgsl.ts";
 import { workgroupTileBytes, type WorkgroupTile } from "./workgroup-tile.wgsl.ts";
 
-export type MatmulDesign = { readonly kind: "naive" } | ({ readonly kind: "gemv" } & Gemv) | ({ readonly kind: "subgroup-matrix" } & SubgroupMatrixTile) | ({ readonly kind: "register" } & RegisterTile) | ({ readonly kind: "workgroup" } & WorkgroupTile);
+export type MatmulKernel = { readonly kind: "naive" } | ({ readonly kind: "gemv" } & Gemv) | ({ readonly kind: "subgroup-matrix" } & SubgroupMatrixTile) | RegisterKernel | ({ readonly kind: "workgroup" } & WorkgroupTile);
+type RegisterKernel = { readonly kind: "register" } & RegisterTile;
 
-export interface MatmulChoice {
-  readonly design: MatmulDesign;
+export interface MatmulDesign extends Design {
+  readonly kernel: MatmulKernel;
   /** Parts of k, summed by a second pass in a fixed order. */
   readonly splits: number;
 }
 
-type AdapterFacts = Pick<AdapterProfile, "kind" | "architecture" | "description" | "features" | "subgroupMinSize" | "subgroupMaxSize" | "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
+export type AdapterFacts = Pick<AdapterProfile, "kind" | "vendor" | "architecture" | "description" | "features" | "subgroupMinSize" | "subgroupMaxSize" | "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
+
+const NAIVE: MatmulKernel = { kind: "naive" };
+const quad = (rows: number, columns: number): RegisterKernel => ({ kind: "register", rows, columns, lanes: [8, 1], share: "quad" });
+const direct = (rows: number, columns: number, lanes: readonly [number, number]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "none" });
+const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth });
+
+/** A kernel, and the extent that both sides of y must have for it to be the default: the first such one is. Without: only tried. */
+type Candidate = readonly [kernel: MatmulKernel, from?: number];
+
+/** On software adapters one tile whatever the size: each text costs a second to compile. */
+const SOFTWARE: Partial<Record<AdapterClass, readonly Candidate[]>> = {
+  lavapipe: [[quad(16, 8), 0], [quad(8, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
+  swiftshader: [[quad(8, 8), 0], [quad(16, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
+  software: [[quad(16, 8), 0], [direct(8, 8, [8, 1]), 0], [quad(8, 8)]],
+};
+const DISCRETE: readonly Candidate[] = [
+  [staged(8, 8, [16, 16], 16), 512],
+  [staged(4, 4, [16, 16], 16), 128],
+  [staged(4, 4, [8, 8], 16), 0],
+  [staged(8, 8, [16, 16], 32)],
+  [staged(8, 8, [8, 8], 16)],
+  [direct(4, 4, [8, 8]), 0],
+];
+const INTEGRATED: readonly Candidate[] = [
+  [staged(4, 4, [16, 16], 16), 128],
+  [staged(4, 4, [8, 8], 16), 0],
+  [staged(8, 8, [8, 8], 16)],
+  [staged(8, 4, [8, 8], 8)],
+  [direct(4, 4, [8, 8]), 0],
+  [direct(8, 4, [8, 8])],
+];
 
 /** Results with fewer columns leave most lanes of a tile idle. */
 const MIN_TILED_COLUMNS = 8;
 /** Multiply-adds below which a tile is not worth its launch. */
 const MIN_TILED_WORK = 4096;
+/** Multiply-adds from which on one lane an element is hopeless. */
+const MAX_NAIVE_WORK = 2 ** 20;
 /** Rows up to which a product is bound by reading its weights: decoding. */
 const MAX_FEW_ROWS = 8;
 /** No part of a split sum is shorter: the second pass has to pay. */
 const MIN_SPLIT = 64;
 /** Where all lanes of a workgroup share one part. */
 const MIN_SPLIT_GEMV = 2048;
+const MAX_SPLITS = 64;
+const MAX_DESIGNS = 8;
 
-/**
- * The kernel design for one product on one adapter. A tuner may replace the answer: it changes no result beyond rounding.
- */
-export function chooseMatmulKernel(adapter: AdapterFacts, shape: MatmulShape, format: WeightFormat = "f32"): MatmulChoice {
-  const design = chooseDesign(adapter, shape, format);
-  return { design, splits: chooseSplits(adapter, shape, design) };
+export const naiveDesign = designOf(NAIVE, 1);
+
+/** Ways to lower one product on one adapter, the default of the adapter's class first. They change no result beyond rounding. */
+export function matmulDesigns(adapter: AdapterFacts, shape: MatmulShape, format: WeightFormat = "f32"): readonly MatmulDesign[] {
+  const { m, n, k, batches } = shape;
+  const work = m * n * k;
+  if (work < MIN_TILED_WORK) return [designOf(NAIVE, splitsOf(adapter, shape, NAIVE))];
+  const candidates = candidatesOf(adapter);
+  const matrices = format === "f32" ? [] : matrixKernels(adapter, shape);
+  const first = n < MIN_TILED_COLUMNS ? NAIVE : kernelForFewRows(adapter, shape) ?? matrices[0] ?? candidates.find(([, from = Infinity]) => from <= Math.min(m, n))![0];
+  const kernels = [first, ...matrices, ...candidates.map(([kernel]) => kernel), ...(work * batches <= MAX_NAIVE_WORK ? [NAIVE] : [])];
+  const splits = splitsOf(adapter, shape, first);
+  const otherSplits = [1, 2 * splits, 4 * splits].filter((count) => count <= mostSplits(k, first));
+  const designs = [designOf(first, splits), ...otherSplits.map((count) => designOf(first, count)), ...kernels.map((kernel) => designOf(kernel, splitsOf(adapter, shape, kernel)))];
+  return [...new Map(designs.map((design) => [design.name, design])).values()].slice(0, MAX_DESIGNS);
 }
 
-function chooseDesign(adapter: AdapterFacts, shape: MatmulShape, format: WeightFormat): MatmulDesign {
-  const { m, n, k } = shape;
-  const software = adapter.kind === "software";
-  if (n < MIN_TILED_COLUMNS || m * n * k < MIN_TILED_WORK) return { kind: "naive" };
-  // One tile whatever the size: each text costs a CPU driver a second to compile.
-  if (software) return { kind: "register", ...chooseRegisterTile(adapter), ...(m <= 4 && { rows: m === 1 ? 1 : 4 }) };
-  const gemv = chooseGemv(adapter, shape);
-  if (gemv) return { kind: "gemv", ...gemv };
-  const matrices = format === "f32" ? null : chooseSubgroupMatrix(adapter, shape);
-  if (matrices) return { kind: "subgroup-matrix", ...matrices };
-  const large: WorkgroupTile = { rows: 8, columns: 8, lanes: [16, 16], depth: 16 };
-  const medium: WorkgroupTile = { rows: 4, columns: 4, lanes: [16, 16], depth: 16 };
-  const small: WorkgroupTile = { rows: 4, columns: 4, lanes: [8, 8], depth: 16 };
-  const order = adapter.kind === "discrete" && m >= 512 && n >= 512 ? [large, medium, small] : m >= 128 && n >= 128 ? [medium, small] : [small];
-  const fits = order.find((tile) => workgroupTileBytes(tile) <= adapter.maxComputeWorkgroupStorageSize && tile.lanes[0] * tile.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
-  return fits ? { kind: "workgroup", ...fits } : { kind: "register", ...chooseRegisterTile(adapter) };
-}
-
-function chooseGemv(adapter: AdapterFacts, { m, k, transposeA, transposeB }: MatmulShape): Gemv | null {
+/** Where one tile would be mostly empty. Null where there are more rows, or the weights lie otherwise. */
+function kernelForFewRows(adapter: AdapterFacts, { m, k, transposeA, transposeB }: MatmulShape): MatmulKernel | null {
+  if (adapter.kind === "software") return m <= 4 ? { ...registerKernel(adapter), rows: m === 1 ? 1 : 4 } : null;
   if (m > MAX_FEW_ROWS || transposeA || !transposeB || k % 4 !== 0) return null;
   const gemv: Gemv = { rows: m === 1 ? 1 : m <= 4 ? 4 : 8, reduce: adapter.features.has("subgroups") && adapter.subgroupMinSize >= SUBGROUP_LANES ? "subgroup" : "workgroup" };
-  return gemvBytes(gemv) <= adapter.maxComputeWorkgroupStorageSize ? gemv : null;
+  return gemvBytes(gemv) <= adapter.maxComputeWorkgroupStorageSize ? { kind: "gemv", ...gemv } : null;
 }
 
-/** Never for weights in f32: matrix units would round them to half floats. */
-function chooseSubgroupMatrix(adapter: AdapterFacts, { m, n, k, transposeA, transposeB }: MatmulShape): SubgroupMatrixTile | null {
+/** Never for weights in f32: matrix units would round them to half floats. The one that suits the shape first. */
+function matrixKernels(adapter: AdapterFacts, { m, n, k, transposeA, transposeB }: MatmulShape): MatmulKernel[] {
   const { features, subgroupMinSize: subgroupSize, subgroupMaxSize } = adapter;
-  if (!features.has("chromium-experimental-subgroup-matrix") || !features.has("subgroups") || subgroupSize !== subgroupMaxSize || transposeA || !transposeB || k % 4 !== 0) return null;
-  const tiles = [128, 64].map((extent) => ({ tileRows: extent, tileColumns: extent, depth: 32, subgroupSize }));
+  if (!features.has("chromium-experimental-subgroup-matrix") || !features.has("subgroups") || subgroupSize !== subgroupMaxSize || transposeA || !transposeB || k % 4 !== 0) return [];
+  const tiles = (Math.min(m, n) >= 128 ? [128, 64] : [64, 128]).map((extent): SubgroupMatrixTile => ({ tileRows: extent, tileColumns: extent, depth: 32, subgroupSize }));
   const fits = tiles.filter((tile) => subgroupMatrixBytes(tile) <= adapter.maxComputeWorkgroupStorageSize && 4 * subgroupSize <= adapter.maxComputeInvocationsPerWorkgroup);
-  return fits.find(({ tileRows }) => tileRows <= Math.min(m, n)) ?? fits.at(-1) ?? null;
+  return fits.map((tile) => ({ kind: "subgroup-matrix", ...tile }));
 }
 
-/** The tile for products that use no workgroup memory. */
-export function chooseRegisterTile(adapter: AdapterFacts): RegisterTile {
-  if (adapter.kind !== "software") return { rows: 4, columns: 4, lanes: [8, 8], share: "none" };
-  const quad = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
-  const swiftShader = /swiftshader/i.test(`${adapter.architecture} ${adapter.description}`);
-  return { rows: swiftShader || !quad ? 8 : 16, columns: 8, lanes: [8, 1], share: quad ? "quad" : "none" };
+/** For products whose parts are reached through strides, and where workgroup memory is scarce. */
+export function registerKernel(adapter: AdapterFacts): RegisterKernel {
+  return candidatesOf(adapter).find((candidate): candidate is [RegisterKernel, number] => candidate[0].kind === "register" && candidate[1] === 0)![0];
+}
+
+/** Sizes to a power of two, and how the operands lie. */
+export function matmulBucket({ m, n, k, batches, transposeA, transposeB, sharesA, sharesB }: MatmulShape, format: WeightFormat = "f32"): string {
+  const upTo = (extent: number) => 2 ** Math.ceil(Math.log2(Math.max(1, extent)));
+  const layout = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
+  return `m${upTo(m)} n${upTo(n)} k${upTo(k)} ${layout}${batches > 1 ? ` b${upTo(batches)}${sharesA ? " one a" : ""}${sharesB ? " one b" : ""}` : ""}${format === "f32" ? "" : ` ${format}`}`;
 }
 
 /** Rows and columns of y that one workgroup finishes. */
-export function tileExtent(design: Exclude<MatmulDesign, { kind: "naive" }>): [number, number] {
-  if (design.kind === "subgroup-matrix") return [design.tileRows, design.tileColumns];
-  return design.kind === "gemv" ? [design.rows, GEMV_COLUMNS] : [design.rows * design.lanes[1], design.columns * design.lanes[0]];
+export function tileExtent(kernel: Exclude<MatmulKernel, { kind: "naive" }>): [number, number] {
+  if (kernel.kind === "subgroup-matrix") return [kernel.tileRows, kernel.tileColumns];
+  return kernel.kind === "gemv" ? [kernel.rows, GEMV_COLUMNS] : [kernel.rows * kernel.lanes[1], kernel.columns * kernel.lanes[0]];
+}
+
+/** Those that the adapter's features and limits allow. */
+function candidatesOf(adapter: AdapterFacts): readonly Candidate[] {
+  const hasQuads = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
+  const all = SOFTWARE[adapterClass(adapter)] ?? (adapter.kind === "discrete" ? DISCRETE : INTEGRATED);
+  return all.filter(([kernel]) => {
+    if (kernel.kind === "register") return kernel.share === "none" || hasQuads;
+    return kernel.kind !== "workgroup" || (workgroupTileBytes(kernel) <= adapter.maxComputeWorkgroupStorageSize && kernel.lanes[0] * kernel.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
+  });
+}
+
+function designOf(kernel: MatmulKernel, splits: number): MatmulDesign {
+  // Matrix units round one operand to half floats.
+  const tolerance = kernel.kind === "subgroup-matrix" ? 2e-3 : undefined;
+  return { name: `${nameOf(kernel)}${splits > 1 ? `/split${splits}` : ""}`, kernel, splits, ...(tolerance && { tolerance }) };
+}
+
+function nameOf(kernel: MatmulKernel): string {
+  if (kernel.kind === "naive") return "naive";
+  if (kernel.kind === "subgroup-matrix") return `matrix/${kernel.tileRows}x${kernel.tileColumns}/${kernel.depth}`;
+  if (kernel.kind === "gemv") return `gemv/${kernel.rows}/${kernel.reduce}`;
+  const [columns, rows] = kernel.lanes;
+  const what = kernel.kind === "workgroup" ? "workgroup" : kernel.share === "quad" ? "quad" : "direct";
+  return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}` : ""}`;
 }
 
 /** Splits a long k until the adapter has enough workgroups to be busy. */
-function chooseSplits(adapter: AdapterFacts, { m, n, k, batches }: MatmulShape, design: MatmulDesign): number {
+function splitsOf(adapter: AdapterFacts, { m, n, k, batches }: MatmulShape, kernel: MatmulKernel): number {
   const wanted = adapter.kind === "software" ? 16 : adapter.kind === "discrete" ? 256 : 64;
-  const [rows, columns] = design.kind === "naive" ? [1, 32] : tileExtent(design);
+  const [rows, columns] = kernel.kind === "naive" ? [1, 32] : tileExtent(kernel);
   const groups = batches * Math.ceil(m / rows) * Math.ceil(n / columns);
-  return Math.max(1, Math.min(Math.ceil(wanted / Math.max(1, groups)), Math.floor(k / (design.kind === "gemv" ? MIN_SPLIT_GEMV : MIN_SPLIT)), 64));
+  return Math.min(Math.max(1, Math.ceil(wanted / Math.max(1, groups))), mostSplits(k, kernel));
 }
+
+const mostSplits = (k: number, { kind }: MatmulKernel) => Math.min(MAX_SPLITS, Math.max(1, Math.floor(k / (kind === "gemv" ? MIN_SPLIT_GEMV : MIN_SPLIT))));

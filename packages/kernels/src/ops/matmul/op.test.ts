@@ -2,12 +2,11 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../program/autodiff.ts";
 import { compile } from "../../program/compile.ts";
 import { toFloat16 } from "../../program/float16.ts";
-import type { Op } from "../../program/op.ts";
 import { emit, type TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { sum } from "../reduce/op.ts";
-import type { MatmulChoice, MatmulDesign } from "./choose.ts";
+import type { MatmulKernel } from "./choose.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
 import { matmul, matmulOp, type MatmulAttributes, type MatmulExtra, type MatmulOptions } from "./op.ts";
 
@@ -145,7 +144,7 @@ describe("matmul", () => {
 describe("design gemv", () => {
   it.each(["f32", "f16"] as const)("equals the reference with weights in %s", async (format) => {
     for (const [rows, m, k, n, splits] of [[1, 1, 64, 9, 1], [4, 3, 100, 8, 1], [4, 9, 1028, 6, 3]] as const) {
-      const op: Op<MatmulAttributes> = { ...matmulOp, lower: (context) => lowerMatmul(context, () => ({ design: { kind: "gemv", rows, reduce: "workgroup" }, splits })) };
+      const op: typeof matmulOp = { ...matmulOp, lower: (context) => lowerMatmul({ ...context, design: { name: "gemv", kernel: { kind: "gemv", rows, reduce: "workgroup" }, splits } }) };
       const { a, b } = operands(m, k, n, { transposeB: true }, [2]);
       const weight = format === "f16" ? { shape: [n, k], data: toFloat16(b.data.slice(0, n * k)) } : b;
       const fn: TracedFunction = ({ a: x, w, bias, residual }) => ({ y: emit(op, [x!, w!, bias!, residual!], { transposeA: false, transposeB: true, bias: true, activation: "silu", extra: { kind: "residual" } })[0]! });
@@ -155,28 +154,25 @@ describe("design gemv", () => {
 });
 
 /** Quads are for adapters with subgroups. */
-function suited(choice: MatmulChoice, features: ReadonlySet<string>): MatmulChoice {
-  const { design } = choice;
-  return design.kind === "register" && !features.has("subgroups") ? { ...choice, design: { ...design, share: "none" } } : choice;
-}
+const suited = (kernel: MatmulKernel, features: ReadonlySet<string>): MatmulKernel => (kernel.kind === "register" && !features.has("subgroups") ? { ...kernel, share: "none" } : kernel);
 
 /** Every design with every layout on whatever adapter runs the tests, so that those for real GPUs are proven too. */
-describe.each<[string, MatmulDesign]>([
+describe.each<[string, MatmulKernel]>([
   ["naive", { kind: "naive" }],
   ["quad", { kind: "register", rows: 4, columns: 4, lanes: [8, 1], share: "quad" }],
   ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
   ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16 }],
-])("design %s", (_, design) => {
-  const forced = (choice: MatmulChoice): Op<MatmulAttributes> => ({
+])("design %s", (name, kernel) => {
+  const forced = (splits: number): typeof matmulOp => ({
     ...matmulOp,
-    lower: (context) => lowerMatmul({ ...context, adapter: { ...context.adapter, kind: "unknown" } }, (adapter) => suited(choice, adapter.features)),
+    lower: (context) => lowerMatmul({ ...context, adapter: { ...context.adapter, kind: "unknown" }, design: { name, kernel: suited(kernel, context.adapter.features), splits } }),
   });
   it.each(transposes)("equals the reference, %o", async (options) => {
     const attributes: MatmulAttributes = { ...options, bias: true, activation: "identity" };
     // Splitting needs texts of its own, and a workgroup tile takes a CPU driver seconds: once is enough.
     const split = options.transposeA || options.transposeB ? [] : [[36, 40, 68, 3] as const];
     for (const [m, k, n, splits] of [[36, 40, 68, 1] as const, [33, 22, 66, 1] as const, ...split]) {
-      const op = forced({ design, splits });
+      const op = forced(splits);
       const fn: TracedFunction = ({ a, b, bias }) => ({ y: emit(op, [a!, b!, bias!], attributes)[0]! });
       await checkForward(device, fn, { ...operands(m, k, n, options), bias: randomTensor([n], 3) });
     }

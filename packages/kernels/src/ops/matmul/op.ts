@@ -12,9 +12,11 @@ import { sumTo } from "../elementwise/define.ts";
 import { reshape } from "../reshape/op.ts";
 import { matmulSiblings } from "./siblings.ts";
 import { absorbIntoProduct } from "./absorb.ts";
+import { matmulBucket, matmulDesigns, naiveDesign, type MatmulDesign } from "./choose.ts";
 import { onnxMatmul } from "./op.onnx.ts";
 import { referenceMatmul } from "./op.reference.ts";
 import { lowerMatmul } from "./op.wgsl.ts";
+import type { WeightFormat } from "./weights.wgsl.ts";
 
 export type MatmulActivation = ActivationKind | "identity";
 
@@ -65,7 +67,14 @@ export function matmulShape(a: Shape, b: Shape, { transposeA, transposeB }: Pick
   return { m, n, k, batches, transposeA, transposeB, sharesA: leadA === 1, sharesB: leadB === 1 };
 }
 
-export const matmulOp: Op<MatmulAttributes> = {
+/** Products of one matrix with `count` others of one shape. */
+export function siblingShape(a: Shape, b: Shape, count: number, attributes: Pick<MatmulAttributes, "transposeA" | "transposeB">): MatmulShape {
+  return { ...matmulShape(a, b, attributes), batches: count, sharesA: true, sharesB: false };
+}
+
+export const weightFormat = ({ dtype }: TensorType): WeightFormat => (dtype === "f16" ? "f16" : "f32");
+
+export const matmulOp: Op<MatmulAttributes, MatmulDesign> = {
   name: "matmul",
   infer([a, b, ...others], attributes) {
     const { transposeA, transposeB, activation } = attributes;
@@ -89,6 +98,11 @@ export const matmulOp: Op<MatmulAttributes> = {
   optionalOutputs: 1,
   readsHalf: true,
   lower: lowerMatmul,
+  tunable: {
+    bucket: ([a, b], attributes) => matmulBucket(matmulShape(a!.shape, b!.shape, attributes), weightFormat(b!)),
+    designs: (adapter, [a, b], attributes) => matmulDesigns(adapter, matmulShape(a!.shape, b!.shape, attributes), weightFormat(b!)),
+    naive: naiveDesign,
+  },
   absorb: absorbIntoProduct,
   get siblings() {
     return matmulSiblings;

@@ -4,12 +4,12 @@ import type { BufferRef, DispatchSpec } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { dataBytes, storageBytes } from "../../program/types.ts";
 import { BLOCK } from "../quantize/format.ts";
-import { chooseMatmulKernel, tileExtent, type MatmulDesign } from "./choose.ts";
+import { matmulDesigns, tileExtent, type MatmulDesign, type MatmulKernel } from "./choose.ts";
 import { ACTIVATION_WORKGROUP_SIZE, activationPassKernel, NO_EPILOGUE, type Epilogue } from "./epilogue.wgsl.ts";
 import { gemvKernel } from "./gemv.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
-import { matmulShape, optionalInputs, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
+import { matmulShape, optionalInputs, siblingShape, weightFormat, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
 import { registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
 import { subgroupMatrixKernel } from "./subgroup-matrix.wgsl.ts";
 import type { WeightFormat } from "./weights.wgsl.ts";
@@ -20,11 +20,10 @@ const kernelOnce = kernelMemo();
 const widthOf = (extent: number) => (extent % 4 === 0 ? 4 : 1);
 const upTo4 = (extent: number) => Math.ceil(extent / 4) * 4;
 
-/** @param choose what picks the design; a tuner or a test passes its own */
-export function lowerMatmul(context: LowerContext<MatmulAttributes>, choose = chooseMatmulKernel): void {
+export function lowerMatmul(context: LowerContext<MatmulAttributes, MatmulDesign>): void {
   const { attributes, inputs } = context;
   const [a, b, ...others] = inputs as [BufferRef, BufferRef, ...BufferRef[]];
-  lowerProduct(context, matmulShape(a.type.shape, b.type.shape, attributes), { a, b, format: b.type.dtype === "f16" ? "f16" : "f32", ...optionalInputs(others, attributes) }, choose);
+  lowerProduct(context, matmulShape(a.type.shape, b.type.shape, attributes), { a, b, format: weightFormat(b.type), ...optionalInputs(others, attributes) });
 }
 
 /** What a product reads. */
@@ -39,20 +38,20 @@ export interface ProductInputs {
 }
 
 /** Dispatches of a product of f32 with what `inputs.format` says, and of what comes after it. */
-export function lowerProduct(context: LowerContext<ProductAttributes>, shape: MatmulShape, inputs: ProductInputs, choose = chooseMatmulKernel): void {
+export function lowerProduct(context: LowerContext<ProductAttributes, MatmulDesign>, shape: MatmulShape, inputs: ProductInputs): void {
   const { attributes, outputs, adapter, dispatch } = context;
   const size = shape.m * shape.n * shape.batches;
   if (size === 0) return;
-  const { design, splits } = choose(adapter, shape, inputs.format);
+  const { kernel, splits } = context.design ?? matmulDesigns(adapter, shape, inputs.format)[0]!;
   const [y, preActivation] = outputs as [BufferRef, BufferRef | undefined];
   const { activation } = attributes;
   const epilogue: Epilogue = { bias: attributes.bias, activation, extra: attributes.extra ?? null, keepsPreActivation: preActivation !== undefined };
-  if (!preActivation || design.kind !== "register") {
-    multiply(context, design, splits, shape, { ...inputs, outputs, epilogue });
+  if (!preActivation || kernel.kind !== "register") {
+    multiply(context, kernel, splits, shape, { ...inputs, outputs, epilogue });
     return;
   }
   // One more text of a register tile, with a second output, would take longer to compile than this pass ever costs.
-  multiply(context, design, splits, shape, { ...inputs, outputs: [preActivation], epilogue: { ...NO_EPILOGUE, bias: attributes.bias } });
+  multiply(context, kernel, splits, shape, { ...inputs, outputs: [preActivation], epilogue: { ...NO_EPILOGUE, bias: attributes.bias } });
   const width = widthOf(size);
   dispatch({
     kernel: kernelOnce(["activation", activation, width], () => activationPassKernel(activation, width)),
@@ -70,7 +69,7 @@ export interface Operands extends ProductInputs {
 }
 
 /** The product, and the sum of its parts where k is split. */
-function multiply(context: LowerContext<ProductAttributes>, design: MatmulDesign, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
+function multiply(context: LowerContext<ProductAttributes>, kernel: MatmulKernel, wantedSplits: number, shape: MatmulShape, operands: Operands): void {
   if (multiplyInBlocks(context, shape, operands)) return;
   const { scratch, dispatch } = context;
   const { m, n, k, batches } = shape;
@@ -79,11 +78,11 @@ function multiply(context: LowerContext<ProductAttributes>, design: MatmulDesign
   const chunk = Math.max(step, Math.ceil(k / wantedSplits / step) * step);
   const splits = Math.max(1, Math.ceil(k / chunk));
   if (splits === 1) {
-    dispatch(product(design, shape, operands, chunk, splits));
+    dispatch(product(kernel, shape, operands, chunk, splits));
     return;
   }
   const parts = scratch({ dtype: "f32", shape: [splits, batches, m, n] });
-  dispatch(product(design, shape, { ...operands, outputs: [parts], epilogue: NO_EPILOGUE }, chunk, splits));
+  dispatch(product(kernel, shape, { ...operands, outputs: [parts], epilogue: NO_EPILOGUE }, chunk, splits));
   dispatch(sumOfParts(shape, parts, splits, operands));
 }
 
@@ -115,13 +114,12 @@ export interface Siblings {
 }
 
 /** Products of one matrix with several weights as one batched product; false where the design has no batches so spaced. */
-export function multiplySiblings({ attributes, adapter, dispatch }: LowerContext<MatmulAttributes>, { count, a, b, spanB, bias, y, strides }: Siblings): boolean {
-  const single = matmulShape(a.type.shape, b.type.shape, attributes);
-  const shape: MatmulShape = { ...single, batches: count, sharesA: true, sharesB: false };
-  const { design, splits } = chooseMatmulKernel(adapter, shape);
-  if (design.kind === "naive" || splits > 1 || storageBytes(spanB.type) > adapter.maxStorageBufferBindingSize) return false;
+export function multiplySiblings({ design, attributes, adapter, dispatch }: LowerContext<MatmulAttributes, MatmulDesign>, { count, a, b, spanB, bias, y, strides }: Siblings): boolean {
+  const shape = siblingShape(a.type.shape, b.type.shape, count, attributes);
+  const { kernel, splits } = design ?? matmulDesigns(adapter, shape)[0]!;
+  if (kernel.kind === "naive" || splits > 1 || storageBytes(spanB.type) > adapter.maxStorageBufferBindingSize) return false;
   const epilogue = { ...NO_EPILOGUE, bias: bias !== undefined };
-  dispatch(product(design, shape, { a, b: spanB, format: "f32", bias, extra: undefined, outputs: [y], epilogue }, Math.max(4, upTo4(shape.k)), 1, strides));
+  dispatch(product(kernel, shape, { a, b: spanB, format: "f32", bias, extra: undefined, outputs: [y], epilogue }, Math.max(4, upTo4(shape.k)), 1, strides));
   return true;
 }
 
@@ -130,7 +128,7 @@ const epilogueReads = (bias: BufferRef | undefined, extra: BufferRef | undefined
 /** Elements from one matrix, row or column to the next where they do not follow from the sizes; the last four are a register tile's. */
 export type Strides = Partial<Readonly<Record<"strideB" | "strideBias" | "strideY" | "rowA" | "stepA" | "columnB" | "rowY", number>>>;
 
-export function product(design: MatmulDesign, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
+export function product(kernel: MatmulKernel, shape: MatmulShape, operands: Operands, chunk: number, splits: number, strides: Strides = {}): DispatchSpec {
   const { m, n, k, batches, transposeA, transposeB, sharesA, sharesB } = shape;
   const { a, b, format, scales, outputs, epilogue } = operands;
   const weights = scales ? [b, scales] : [b];
@@ -144,7 +142,7 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
     flops: 2 * m * n * k * batches,
     bytes: 4 * ((sharesA ? 1 : batches) * m * k + parts * m * n * outputs.length + (extra ? batches * m * n : 0)) + weights.reduce((total, { type }) => total + dataBytes(type), 0),
   };
-  if (design.kind === "naive") {
+  if (kernel.kind === "naive") {
     const count = parts * m * n;
     return {
       kernel: kernelOnce(["naive", epilogue, format], () => naiveKernel(epilogue, format)),
@@ -154,17 +152,17 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
       ...cost,
     };
   }
-  const [rows, columns] = tileExtent(design);
+  const [rows, columns] = tileExtent(kernel);
   const [tilesM, tilesN] = [Math.ceil(m / rows), Math.ceil(n / columns)];
   const tiles = { ...sizes, tilesM, tilesN, parts, strideBias: 0, strideY: m * n };
   const workgroups = linearWorkgroups(parts * tilesM * tilesN, 1);
-  if (design.kind === "gemv" || design.kind === "subgroup-matrix") {
-    const kernel = () => (design.kind === "gemv" ? gemvKernel(design, format, epilogue) : subgroupMatrixKernel(design, format, epilogue));
-    return { kernel: kernelOnce([design, epilogue, format], kernel), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
+  if (kernel.kind === "gemv" || kernel.kind === "subgroup-matrix") {
+    const make = () => (kernel.kind === "gemv" ? gemvKernel(kernel, format, epilogue) : subgroupMatrixKernel(kernel, format, epilogue));
+    return { kernel: kernelOnce([kernel, epilogue, format], make), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
-  if (design.kind === "workgroup") {
+  if (kernel.kind === "workgroup") {
     const variant: WorkgroupVariant = { transposeA, transposeB, widthA: widthOf(transposeA ? m : k), widthB: widthOf(transposeB ? k : n), widthY: widthOf(n) };
-    return { kernel: kernelOnce([design, variant, epilogue, format], () => workgroupTileKernel(variant, design, epilogue, format)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
+    return { kernel: kernelOnce([kernel, variant, epilogue, format], () => workgroupTileKernel(variant, kernel, epilogue, format)), buffers: [a, ...weights, ...epilogueReads(bias, extra), ...outputs], params: { ...tiles, ...strides }, workgroups, ...cost };
   }
   const variant: RegisterVariant = {
     layout: transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any",
@@ -174,7 +172,7 @@ export function product(design: MatmulDesign, shape: MatmulShape, operands: Oper
   };
   const flags = { biased: bias ? 1 : 0, residual: epilogue.extra?.kind === "residual" ? 1 : 0 };
   return {
-    kernel: kernelOnce([design, variant, format], () => registerTileKernel(variant, design, format)),
+    kernel: kernelOnce([kernel, variant, format], () => registerTileKernel(variant, kernel, format)),
     buffers: [a, ...weights, bias ?? a, extra ?? a, ...outputs],
     params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...flags, ...strides },
     workgroups,

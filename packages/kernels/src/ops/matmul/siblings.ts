@@ -1,24 +1,35 @@
 import { spanOf, type BufferRef } from "../../program/lowering.ts";
 import type { LowerContext, Op } from "../../program/op.ts";
 import type { Node } from "../../program/tensor.ts";
-import { sameShape } from "../../program/types.ts";
-import { matmulOp, matmulShape, type MatmulAttributes } from "./op.ts";
+import { sameShape, type TensorType } from "../../program/types.ts";
+import { matmulBucket, matmulDesigns, naiveDesign, type MatmulDesign } from "./choose.ts";
+import { matmulOp, matmulShape, siblingShape, type MatmulAttributes } from "./op.ts";
 import { lowerMatmul, multiplySiblings } from "./op.wgsl.ts";
 
 const withBias = ({ bias }: MatmulAttributes) => (bias ? 2 : 1);
 
 /** Inputs a, then b and bias? of each product; one output each. Only `joinSiblings` makes such nodes, after gradients were taken. */
-export const siblingMatmulOp: Op<MatmulAttributes> = {
+export const siblingMatmulOp: Op<MatmulAttributes, MatmulDesign> = {
   name: "siblingMatmul",
   infer: ([a, ...others], attributes) => productsOf(others, attributes).flatMap((own) => matmulOp.infer([a!, ...own], attributes)),
   reference: ([a, ...others], attributes, context) => productsOf(others, attributes).flatMap((own) => matmulOp.reference!([a!, ...own], attributes, context)),
   adjacentOutputs: true,
+  tunable: {
+    bucket: (inputs, attributes) => matmulBucket(shapeOf(inputs, attributes)),
+    designs(adapter, inputs, attributes) {
+      const [shipped, ...others] = matmulDesigns(adapter, shapeOf(inputs, attributes));
+      return atOnce(shipped!) ? [shipped!, ...others.filter(atOnce)] : [shipped!];
+    },
+    naive: naiveDesign,
+  },
   lower(context) {
     const { attributes, inputs, outputs } = context;
     const [a, ...others] = inputs as [BufferRef, ...BufferRef[]];
     const products = productsOf(others, attributes);
     if (multiplyAtOnce(context, a, products)) return;
-    products.forEach((own, i) => lowerMatmul({ ...context, inputs: [a, ...own], outputs: [outputs[i]!] }));
+    // A design for all at once is none for each, but for the naive one.
+    const design = context.design?.kernel.kind === "naive" ? context.design : undefined;
+    products.forEach((own, i) => lowerMatmul({ ...context, design, inputs: [a, ...own], outputs: [outputs[i]!] }));
   },
 };
 
@@ -33,13 +44,16 @@ export const matmulSiblings = {
   alike: (a: Node, b: Node): boolean => JSON.stringify(a.attributes) === JSON.stringify(b.attributes) && sameShape(a.inputs[1]!.shape, b.inputs[1]!.shape),
 };
 
+const shapeOf = ([a, b, ...others]: readonly TensorType[], attributes: MatmulAttributes) => siblingShape(a!.shape, b!.shape, (others.length + 1) / withBias(attributes), attributes);
+const atOnce = ({ kernel, splits }: MatmulDesign) => kernel.kind !== "naive" && splits === 1;
+
 function productsOf<T>(others: readonly T[], attributes: MatmulAttributes): T[][] {
   const each = withBias(attributes);
   return Array.from({ length: others.length / each }, (_, i) => others.slice(each * i, each * (i + 1)));
 }
 
 /** One dispatch where the weights, the biases and the results lie in equal steps; false where they do not. */
-function multiplyAtOnce(context: LowerContext<MatmulAttributes>, a: BufferRef, products: readonly BufferRef[][]): boolean {
+function multiplyAtOnce(context: LowerContext<MatmulAttributes, MatmulDesign>, a: BufferRef, products: readonly BufferRef[][]): boolean {
   const columns = [products.map(([b]) => b!), ...(context.attributes.bias ? [products.map(([, bias]) => bias!)] : []), context.outputs];
   const steps = columns.map(stepOf);
   if (steps.some((step) => step === null)) return false;

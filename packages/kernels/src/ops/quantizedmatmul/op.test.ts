@@ -6,7 +6,7 @@ import type { HostTensor } from "../../program/types.ts";
 import { checkForward, checkGradients, expectClose, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { add } from "../elementwise/arithmetic.ts";
-import type { MatmulDesign } from "../matmul/choose.ts";
+import type { MatmulKernel } from "../matmul/choose.ts";
 import { matmul } from "../matmul/op.ts";
 import { QUANTIZATION_FORMATS, type QuantizationFormat } from "../quantize/format.ts";
 import { dequantize } from "../quantize/op.ts";
@@ -71,13 +71,13 @@ describe.each(QUANTIZATION_FORMATS)("quantizedMatmul with %s", (format) => {
 });
 
 describe("quantizedMatmul", () => {
-  it.runIf(device.kind === "webgpu").each<[string, MatmulDesign]>([
+  it.runIf(device.kind === "webgpu").each<[string, MatmulKernel]>([
     ["naive", { kind: "naive" }],
     ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
     ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16 }],
     ["gemv", { kind: "gemv", rows: 4, reduce: "workgroup" }],
-  ])("equals the reference by the design %s, with scales and minima", async (_, design) => {
-    const op: typeof quantizedMatmulOp = { ...quantizedMatmulOp, lower: (context) => lowerQuantizedMatmul(context, () => ({ design, splits: 1 })) };
+  ])("equals the reference by the design %s, with scales and minima", async (name, kernel) => {
+    const op: typeof quantizedMatmulOp = { ...quantizedMatmulOp, lower: (context) => lowerQuantizedMatmul({ ...context, design: { name, kernel, splits: 1 } }) };
     const [m, k, n] = [20, 96, 36];
     await checkForward(device, ({ x, values, scales }) => ({ y: emit(op, [x!, values!, scales!], { format: "q4_1", shape: [n, k], bias: false, activation: "identity" })[0]! }), operands("q4_1", m, k, n));
   });

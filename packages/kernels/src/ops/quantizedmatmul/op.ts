@@ -8,7 +8,7 @@ import { formatShape, sizeOf, type TensorType } from "../../program/types.ts";
 import { activationDerivative, activationKind, type ActivationName } from "../activation/op.ts";
 import { mul } from "../elementwise/arithmetic.ts";
 import { absorbIntoProduct } from "../matmul/absorb.ts";
-import { chooseMatmulKernel } from "../matmul/choose.ts";
+import type { MatmulDesign } from "../matmul/choose.ts";
 import { onnxEnd } from "../matmul/op.onnx.ts";
 import { referenceMatmul } from "../matmul/op.reference.ts";
 import { matmul, optionalInputs, type MatmulShape, type ProductAttributes } from "../matmul/op.ts";
@@ -28,7 +28,7 @@ interface QuantizedMatmulAttributes extends ProductAttributes {
 }
 
 /** x [..., M, K] · w [N, K]ᵀ with K in whole blocks. Inputs: x, values, scales, then as for matmul. */
-export const quantizedMatmulOp: Op<QuantizedMatmulAttributes> = {
+export const quantizedMatmulOp: Op<QuantizedMatmulAttributes, MatmulDesign> = {
   name: "quantizedMatmul",
   infer([x, values, scales, ...others], attributes) {
     const { format, shape, activation } = attributes;
@@ -59,13 +59,12 @@ export const quantizedMatmulOp: Op<QuantizedMatmulAttributes> = {
   readsHalf: true,
 };
 
-/** @param choose what picks the design; a tuner or a test passes its own */
-export function lowerQuantizedMatmul(context: LowerContext<QuantizedMatmulAttributes>, choose = chooseMatmulKernel): void {
+export function lowerQuantizedMatmul(context: LowerContext<QuantizedMatmulAttributes, MatmulDesign>): void {
   const { attributes, inputs } = context;
   const [a, b, scales, ...others] = inputs;
   const { shape } = a!.type;
   const product: MatmulShape = { m: sizeOf(shape.slice(0, -1)), n: attributes.shape[0], k: shape.at(-1)!, batches: 1, transposeA: false, transposeB: true, sharesA: false, sharesB: false };
-  lowerProduct(context, product, { a: a!, b: b!, scales: scales!, format: attributes.format, ...optionalInputs(others, attributes) }, choose);
+  lowerProduct(context, product, { a: a!, b: b!, scales: scales!, format: attributes.format, ...optionalInputs(others, attributes) });
 }
 
 function onnxQuantizedMatmul({ graph, inputs: [x, values, scales, ...others], outputs, attributes }: OnnxContext<QuantizedMatmulAttributes>): Value[] {
