@@ -102,8 +102,10 @@ describe("chooseFastest", () => {
     expect(await choose()).toMatchObject({ winner: "shipped" });
   });
 
-  it("takes a design that never had to race a hopeless default", async () => {
-    expect(await bench({ shipped: { ms: 100 }, other: { ms: 30 } }).choose()).toMatchObject({ winner: "other" });
+  it("does not take a default for slow that stalled before the race", async () => {
+    const { choose } = bench({ shipped: { ms: 20 }, other: { ms: 20 } }, { drift: (batch) => (batch < 2 ? 9 : 1) });
+    expect(await choose()).toMatchObject({ winner: "shipped", speedup: 1 });
+    expect(await bench({ shipped: { ms: 100 }, other: { ms: 20 } }).choose()).toMatchObject({ winner: "other", speedup: 5 });
   });
 
   it("spares itself the rounds of a design that takes more than thrice as long as another", async () => {

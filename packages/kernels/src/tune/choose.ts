@@ -75,7 +75,8 @@ export async function chooseFastest<D extends Design>(designs: readonly D[], ope
       if ("outcome" in admitted) out.set(design.name, admitted);
       else runners.push(admitted);
     }
-    const contenders = runners.filter(({ ms }) => ms <= HOPELESS * Math.min(...runners.map((other) => other.ms)));
+    // The default always races: it gives way to nothing but a fair comparison.
+    const contenders = runners.filter(({ design, ms }) => design === designs[0]!.name || ms <= HOPELESS * Math.min(...runners.map((other) => other.ms)));
     if (contenders.length > 1) await race(contenders, budget, signal);
     if (contenders.some(({ rounds }) => contenders.length > 1 && rounds.length < MIN_ROUNDS)) return null;
     return decide(designs.map(({ name }) => name), runners, out);
@@ -137,7 +138,6 @@ function decide(designs: readonly string[], runners: readonly Runner[], out: Rea
 }
 
 function beats(runner: Runner, shipped: Runner): boolean {
-  // A default that was too slow to race is beaten.
-  const slower = runner.rounds.filter((ms, round) => ms * MARGIN > (shipped.rounds[round] ?? Infinity)).length;
-  return shipped.ms >= MARGIN * runner.ms && slower <= (runner.rounds.length === ROUNDS ? 1 : 0);
+  const slower = runner.rounds.filter((ms, round) => ms * MARGIN > shipped.rounds[round]!).length;
+  return runner.rounds.length > 0 && shipped.ms >= MARGIN * runner.ms && slower <= (runner.rounds.length === ROUNDS ? 1 : 0);
 }
