@@ -29,7 +29,7 @@ describe("wrong usage", () => {
 });
 
 describe("help", () => {
-  it.each([["--help"], ["train", "--help"], ["eval", "--help"], ["predict", "--help"], ["export", "--help"], ["profile", "--help"], ["devices", "--help"], ["demo", "--help"]])("%s %s goes to standard output and names the exit codes", async (...args) => {
+  it.each([["--help"], ["train", "--help"], ["eval", "--help"], ["predict", "--help"], ["export", "--help"], ["profile", "--help"], ["tune", "--help"], ["devices", "--help"], ["demo", "--help"]])("%s %s goes to standard output and names the exit codes", async (...args) => {
     const { exitCode, out, err } = await run(args);
     expect([exitCode, err]).toEqual([0, ""]);
     expect(out).toContain("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted");

@@ -1,4 +1,4 @@
-export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport } from "@heddle/kernels";
+export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport, type TuneEvent, type TuneResult } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
 export { lockFolder, ONNX_DTYPES, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
@@ -28,8 +28,10 @@ export { modelTrial } from "./inference/trial.ts";
 // Files for other runtimes
 export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 
-// Profiles
-export { profilePretrained, type ModelProfile, type ProfilePretrainedOptions } from "./profile/profile.ts";
+// Kernels: what they cost, and which are fastest here
+export { profilePretrained, type ModelProfile } from "./profile/profile.ts";
+export { tunePretrained, type ModelTuning, type TunePretrainedOptions } from "./profile/tune.ts";
+export type { ForwardPassFacts, ForwardPassOptions } from "./profile/forward-pass.ts";
 
 // Baselines
 export type { Baseline } from "./baselines/baseline.ts";

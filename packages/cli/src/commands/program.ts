@@ -8,6 +8,7 @@ import { exportModel, type ExportOptions } from "./export.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
 import { train, type TrainOptions } from "./train.ts";
+import { tuneModel, type TuneOptions } from "./tune.ts";
 
 /** Runs a command's body with its session. */
 export type StartSession = (options: CommonOptions, body: (session: Session) => Promise<void>) => Promise<void>;
@@ -87,6 +88,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--trace <file>", "also write a time line for chrome://tracing and https://ui.perfetto.dev")
     .addHelpText("after", "Runs on random token ids, on WebGPU unless --device says otherwise: other devices have no kernels to time.")
     .action((model: string, options: ProfileOptions & CommonOptions) => start(options, (session) => profileModel(model, options, session)));
+
+  program
+    .command("tune")
+    .description("find the fastest kernels for a model on this machine, and keep them for all later runs")
+    .argument("<model>", "model folder that train wrote, or Python's transformers")
+    .option("--batch <n>", "sequences at once", wholeFrom(1), 8)
+    .option("--length <n>", "tokens of each (default: 64, or the most that the model takes)", wholeFrom(1))
+    .option("--budget <seconds>", "for compiling and measuring; what does not fit keeps its default", positive, 60)
+    .addHelpText("after", "Nobody has to: each class of adapters has its defaults, which stay where nothing is clearly faster.")
+    .action((model: string, options: TuneOptions & CommonOptions) => start(options, (session) => tuneModel(model, options, session)));
 
   program
     .command("devices")
