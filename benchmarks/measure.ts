@@ -35,7 +35,8 @@ export function median(values: readonly number[]): number {
 /** CPU time of JavaScript's own thread; null where the system does not tell. Systems count in steps of some milliseconds. */
 export const javascriptCpuMs = () => cpuMs((thread) => thread === process.pid);
 
-const driverCpuMs = () => cpuMs((thread) => thread !== process.pid);
+/** CPU time of this process's threads but JavaScript's so far. Null where the system does not tell. */
+export const driverCpuMs = () => cpuMs((thread) => thread !== process.pid);
 
 function cpuMs(counts: (thread: number) => boolean): number | null {
   try {

@@ -48,10 +48,10 @@ async function sentencesPerSecond(device: Device, folder: string, kinds: readonl
     inputIds: hostTensor(Int32Array.from({ length: BATCH * LENGTH }, (_, i) => (i * 7919) % model.config.vocabSize), shape),
     attentionMask: hostTensor(new Int32Array(BATCH * LENGTH).fill(1), shape),
   };
-  const { medians } = await takeTurns(passes.map((pass, i) => ({ name: kinds[i]!, repeat: () => timed(() => pass.run(inputs)) })), ROUNDS);
+  const { medians } = await takeTurns(passes.map((pass, i) => ({ name: kinds[i]!, repeat: () => timed(() => pass.run(inputs)) })), { rounds: ROUNDS });
   for (const pass of passes) pass.dispose();
   model.dispose();
-  return medians.map((milliseconds) => (BATCH / milliseconds) * 1e3);
+  return medians.map(({ milliseconds }) => (BATCH / milliseconds) * 1e3);
 }
 
 const device = await openDevice({ device: values.device as DeviceName | undefined });

@@ -19,8 +19,9 @@ export class LinePeer {
     private readonly name: string,
     command: string,
     args: readonly string[],
+    environment: NodeJS.ProcessEnv = process.env,
   ) {
-    this.child = spawn(command, args, { stdio: "pipe" });
+    this.child = spawn(command, args, { stdio: "pipe", env: environment });
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr = (this.stderr + text).slice(-QUOTED)));
     // A peer that died does not read; the calls that wait are told by `end`.
     this.child.stdin.on("error", () => {});

@@ -2,26 +2,31 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { HeddleError, openDevice, type DeviceName } from "@heddle/kernels";
-import { benchmarkMinilm } from "./minilm.ts";
-import { benchmarkMinilmTraining } from "./minilm-train.ts";
-import { benchmarkNanoGptTraining } from "./nanogpt-train.ts";
+import { HeddleError, openDevice, type Device } from "@heddle/kernels";
+import { ProcessStage } from "./process/stage.ts";
 import { PyTorch } from "./pytorch.ts";
 import { formatRow, type VersusRow } from "./row.ts";
-import type { Work } from "./work.ts";
+import type { Stage } from "./stage.ts";
+import { chooseWorks, works, type Chosen } from "./works.ts";
 
-const works: Record<string, { work: Work; devices: readonly string[] }> = {
-  "minilm-cpu": { work: benchmarkMinilm, devices: ["cpu"] },
-  "minilm-train-cpu": { work: benchmarkMinilmTraining, devices: ["cpu"] },
-  "nanogpt-train": { work: benchmarkNanoGptTraining, devices: ["cpu", "webgpu"] },
-};
+const HELP = `npm run bench:versus -- [--only ${Object.keys(works).join("|")}] [--json FILE] [--device cpu|webgpu] [--browser] [--rounds N] [--threads N]
+
+Heddle beside its peers, in turns, after a check that all compute the same numbers; medians.
+  --only NAME     one work; by default all
+  --json FILE     where to write the rows; by default benchmarks/results/versus-DATE.json
+  --device NAME   only works on this device; by default each on all that it knows
+  --browser       in a headless Chromium, with the peers of browsers: ${Object.keys(works).filter((name) => works[name]!.browser).join(", ")}
+  --rounds N      turns for each side, 9 by default; fewer where a shape takes longer than a minute
+  --threads N     of the CPU, for every side, 2 by default
+The adapter of WebGPU is Heddle's choice: HEDDLE_ADAPTER (lavapipe, swiftshader, gpu, part of a name) or VK_DRIVER_FILES set it.
+With --browser it is Chromium's software adapter, or with HEDDLE_ADAPTER=gpu its first choice. CHROMIUM_PATH says where Chromium is.`;
 
 interface Options {
-  readonly chosen: readonly string[];
-  readonly device: string;
+  readonly chosen: readonly Chosen[];
   readonly threads: number;
   readonly rounds: number;
   readonly json: string | undefined;
+  readonly browser: boolean;
 }
 
 /** Null after `--help`. Throws INVALID_ARGUMENT with the fix. */
@@ -32,12 +37,13 @@ function parse(): Options | null {
       json: { type: "string" },
       rounds: { type: "string", default: "9" },
       threads: { type: "string", default: "2" },
-      device: { type: "string", default: "cpu" },
+      device: { type: "string" },
+      browser: { type: "boolean", default: false },
       help: { type: "boolean" },
     },
   });
   if (values.help) {
-    console.log(`npm run bench:versus -- [--only ${Object.keys(works).join("|")}] [--json FILE] [--rounds N] [--threads N] [--device cpu|webgpu]`);
+    console.log(HELP);
     return null;
   }
   const count = (name: "rounds" | "threads") => {
@@ -45,51 +51,56 @@ function parse(): Options | null {
     if (Number.isInteger(value) && value >= 1) return value;
     throw new HeddleError("INVALID_ARGUMENT", `[bench:versus] --${name} must be a whole number of at least 1, got ${values[name]}`);
   };
-  const chosen = values.only === undefined ? Object.keys(works) : [values.only];
-  for (const name of chosen) {
-    const work = works[name];
-    if (!work) throw new HeddleError("INVALID_ARGUMENT", `[bench:versus] no work is called ${name}; there are ${Object.keys(works).join(", ")}`);
-    if (work.devices.includes(values.device)) continue;
-    const able = Object.keys(works).filter((other) => works[other]!.devices.includes(values.device));
-    throw new HeddleError("INVALID_ARGUMENT", `[bench:versus] ${name} does not run on --device ${values.device}; ${able.length > 0 ? `add --only ${able.join(" or ")}` : "choose cpu or webgpu"}`);
-  }
-  return { chosen, device: values.device, threads: count("threads"), rounds: count("rounds"), json: values.json };
+  return { chosen: chooseWorks(values), browser: values.browser, threads: count("threads"), rounds: count("rounds"), json: values.json };
 }
 
 async function main(): Promise<void> {
   const options = parse();
   if (!options) return;
-  const { chosen, threads, rounds, json } = options;
+  const { chosen, browser, threads, rounds, json } = options;
   const folder = mkdtempSync(join(tmpdir(), "heddle-versus-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   process.once("SIGINT", () => process.exit(130));
 
-  const device = await openDevice({ device: options.device as DeviceName, threads });
-  const opened = await PyTorch.open(threads);
+  const opened = chosen.some(({ name }) => works[name]!.pytorch) ? await PyTorch.open(threads) : null;
   const pytorch = typeof opened === "string" ? null : opened;
   const environment = { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version, threads, rounds, transformers: pytorch?.transformersVersion ?? null, loadBefore: loadavg() };
-  console.log(`${device.description}; ${environment.cpu}, ${environment.cores} cores; load ${loadavg()[0]!.toFixed(2)}; medians of ${rounds} turns each`);
+  console.log(`${environment.cpu}, ${environment.cores} cores; load ${loadavg()[0]!.toFixed(2)}; medians of up to ${rounds} turns each`);
   if (typeof opened === "string") {
-    console.log(`WITHOUT PYTORCH: python3 cannot load torch and transformers (${opened}). There is nobody to compare training with, and nobody to export the encoder for onnxruntime: these are Heddle's times alone.`);
+    console.log(`WITHOUT PYTORCH: python3 cannot load torch and transformers (${opened}). There is nobody to compare training with, and nobody else to export the encoder for onnxruntime.`);
   }
   console.log();
+  let stage: Promise<Stage> | null = null;
   const rows: VersusRow[] = [];
   try {
-    for (const name of chosen) {
-      for await (const row of works[name]!.work({ device, pytorch, threads, rounds, folder })) {
-        rows.push(row);
-        console.log(`${formatRow(row)}\n`);
+    for (const { name, device } of chosen) {
+      let own: Promise<Device> | null = null;
+      const run = { device: () => (own ??= openDevice({ device, threads })), stage: () => (stage ??= openStage(browser, folder)), pytorch, threads, rounds, folder };
+      try {
+        for await (const row of works[name]!.work(run)) {
+          rows.push(row);
+          console.log(`${formatRow(row)}\n`);
+        }
+      } finally {
+        (await (own as Promise<Device> | null))?.dispose();
       }
     }
   } finally {
     await pytorch?.close();
-    device.dispose();
+    await (await (stage as Promise<Stage> | null))?.close();
   }
   const date = new Date().toISOString();
-  const file = json ?? join(import.meta.dirname, "..", "results", `versus-${date.slice(0, 10)}.json`);
+  const file = json ?? join(import.meta.dirname, "..", "results", `versus-${browser ? "browser-" : ""}${date.slice(0, 10)}.json`);
   mkdirSync(join(file, ".."), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ ...environment, loadAfter: loadavg(), date, rows }, null, 2)}\n`);
   console.log(`load now ${loadavg()[0]!.toFixed(2)}; written to ${file}`);
+}
+
+async function openStage(browser: boolean, folder: string): Promise<Stage> {
+  if (!browser) return ProcessStage.open(folder);
+  // Only then: it wants Vite and Playwright.
+  const { BrowserStage } = await import("./browser/stage.ts");
+  return BrowserStage.open(folder);
 }
 
 await main().catch((error: unknown) => {

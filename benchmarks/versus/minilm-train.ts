@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { hostTensor } from "@heddle/kernels";
 import { defaultTrainingArguments, TrainStep } from "@heddle/training";
 import { architectureFor, createConfig, createModel, saveModel } from "@heddle/transformer";
-import { minilm, tokenIds } from "./minilm.ts";
+import { minilm, tokenIds } from "./implementations/data.ts";
 import type { VersusRow } from "./row.ts";
 import { compareTraining } from "./training.ts";
 import type { Run } from "./work.ts";
@@ -13,9 +13,10 @@ const options = { learningRate: 5e-5, weightDecay: 0.01, maxGradNorm: 1 };
 
 /** A whole step of BertForSequenceClassification of MiniLM's shape: forward, backward, clipping, AdamW. */
 export async function* benchmarkMinilmTraining(run: Run): AsyncGenerator<VersusRow> {
+  const device = await run.device();
   for (const dropout of [0, 0.1]) {
     const config = createConfig({ ...minilm, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout, labels: ["a", "b"] });
-    using model = createModel(run.device, architectureFor("bert", "sequence-classification"), config, 1);
+    using model = createModel(device, architectureFor("bert", "sequence-classification"), config, 1);
     const ids = tokenIds(BATCH * LENGTH, minilm.vocabSize);
     const labels = Int32Array.from({ length: BATCH }, (_, i) => i % 2);
     if (run.pytorch) {

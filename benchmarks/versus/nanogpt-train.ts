@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { hostTensor } from "@heddle/kernels";
 import { writeModelFolder } from "@heddle/transformer";
-import { tokenIds } from "./minilm.ts";
+import { tokenIds } from "./implementations/data.ts";
 import { NanoGpt, NanoGptTraining, type NanoGptConfig } from "./nanogpt.ts";
 import type { VersusRow } from "./row.ts";
 import { compareTraining } from "./training.ts";
@@ -16,7 +16,7 @@ const options = { learningRate: 1e-3, weightDecay: 0.01, maxGradNorm: 1 };
 /** A whole step of a small GPT-2: forward, backward, clipping, AdamW. */
 export async function* benchmarkNanoGptTraining(run: Run): AsyncGenerator<VersusRow> {
   const length = config.contextLength;
-  const model = new NanoGpt(run.device, config, 1);
+  const model = new NanoGpt(await run.device(), config, 1);
   const ids = tokenIds(BATCH * length, config.vocabSize);
   if (run.pytorch) {
     const checkpoint = join(run.folder, WORK);

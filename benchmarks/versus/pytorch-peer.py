@@ -18,6 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 class Peer:
     work = None
     batch = None
+    model = None
 
     def open(self, threads):
         try:
@@ -29,16 +30,24 @@ class Peer:
         torch.set_num_threads(threads)
         return {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
 
-    def load_encoder(self, folder, onnx):
-        """A BertModel without its pooler; `onnx` is where to export it to."""
-        model = transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    def load_encoder(self, folder):
+        """A BertModel without its pooler."""
+        self.model = model = transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
 
         def forward(**batch):
             with torch.no_grad():
                 return model(**batch).last_hidden_state
 
-        export_encoder(model, onnx)
         self.work = forward
+
+    def export_encoder(self, path):
+        """Writes the encoder loaded last as ONNX; says what is missing for it, if anything."""
+        try:
+            import onnx  # noqa: F401, torch.onnx wants it and torch does not bring it
+        except ImportError as error:
+            return {"missing": str(error)}
+        export_encoder(self.model, path)
+        return {}
 
     def load_training(self, architecture, folder, learning_rate, weight_decay, max_grad_norm):
         """A model with a loss. Fused AdamW is the default of transformers' Trainer, and the fastest here."""

@@ -26,9 +26,16 @@ export class PyTorch {
     return opened.missing;
   }
 
-  /** Loads a BERT encoder from a Hugging Face folder, and exports it to the file `onnx`. */
-  async loadEncoder(folder: string, onnx: string): Promise<void> {
-    await this.peer.call("load_encoder", { folder, onnx });
+  /** Loads a BERT encoder from a Hugging Face folder. */
+  async loadEncoder(folder: string): Promise<void> {
+    await this.peer.call("load_encoder", { folder });
+  }
+
+  /** Writes the encoder loaded last as an ONNX file; false, and said aloud, where Python's `onnx` is not installed. */
+  async exportEncoder(path: string): Promise<boolean> {
+    const { missing } = (await this.peer.call("export_encoder", { path })) as { missing?: string };
+    if (missing !== undefined) console.log(`WITHOUT PYTORCH'S EXPORT: ${missing}. onnxruntime runs on Heddle's export of the same model alone.\n`);
+    return missing === undefined;
   }
 
   /** Loads a transformers class from a Hugging Face folder, to train it with AdamW. */

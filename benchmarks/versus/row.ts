@@ -13,13 +13,21 @@ export interface VersusRow {
   /** Heddle's. */
   readonly backend: string;
   readonly adapter: string;
-  readonly unit: "sentences/s" | "ms/step";
+  readonly unit: "GFLOP/s" | "sentences/s" | "ms" | "ms/step";
   readonly higherIsBetter: boolean;
   readonly heddle: number;
   /** By "name version backend". */
   readonly peers: Readonly<Record<string, number>>;
+  /**
+   * The same by CPU time of all threads but JavaScript's, as if every core had worked on nothing else: on shared hosts it
+   * moves less than wall time. Null on a real GPU and where nobody counts.
+   */
+  readonly heddleByCpu: number | null;
+  readonly peersByCpu: Readonly<Record<string, number | null>>;
   /** Null where there was no peer, or where dropout makes every side draw numbers of its own. */
   readonly agreement: Agreement | null;
+  /** Turns that each side had. */
+  readonly rounds: number;
   /** Share of all cores that other programs took meanwhile, 0 to 1. Far from 0 the row compares nothing: PyTorch suffers most. */
   readonly othersShare: number;
   readonly date: string;
@@ -27,6 +35,7 @@ export interface VersusRow {
 
 /** From here on the table says so. */
 const DISTURBING_SHARE = 0.05;
+const NAME_WIDTH = 46;
 
 /** How many times as fast as the peer Heddle was. */
 export function speedRatio({ heddle, higherIsBetter }: Pick<VersusRow, "heddle" | "higherIsBetter">, peer: number): number {
@@ -35,12 +44,15 @@ export function speedRatio({ heddle, higherIsBetter }: Pick<VersusRow, "heddle" 
 
 /** A block of the table: a line for Heddle and one for each peer. */
 export function formatRow(row: VersusRow): string {
-  const value = (rate: number) => rate.toFixed(1).padStart(10);
+  const value = (rate: number) => (rate < 10 ? rate.toFixed(2) : rate.toFixed(1)).padStart(10);
+  const counted = (rate: number | null | undefined, ratio = "") => (rate == null ? "" : `   by CPU time ${value(rate).trim()}${ratio}`);
+  const times = (own: number, peer: number) => `${speedRatio({ heddle: own, higherIsBetter: row.higherIsBetter }, peer).toFixed(2)} ×`;
   const peers = Object.entries(row.peers).map(([name, rate]) => {
     const difference = row.agreement?.differences[name];
     const numbers = difference === undefined ? "" : `   numbers within ${difference.toExponential(1)}`;
-    return `  ${name.padEnd(34)}${value(rate)}   Heddle is ${speedRatio(row, rate).toFixed(2)} × as fast${numbers}`;
+    const byCpu = row.peersByCpu[name];
+    return `  ${name.padEnd(NAME_WIDTH)}${value(rate)}   Heddle is ${times(row.heddle, rate)} as fast${counted(byCpu, byCpu && row.heddleByCpu ? `, ${times(row.heddleByCpu, byCpu)}` : "")}${numbers}`;
   });
   const disturbed = row.othersShare < DISTURBING_SHARE ? "" : `   DISTURBED: other programs took ${(100 * row.othersShare).toFixed(0)} % of the cores`;
-  return [`${row.work}   ${row.shape}   ${row.unit}${disturbed}`, `  ${`Heddle ${row.backend}`.padEnd(34)}${value(row.heddle)}`, ...peers].join("\n");
+  return [`${row.work}   ${row.shape}   ${row.unit}   ${row.adapter}${disturbed}`, `  ${`Heddle ${row.backend}`.padEnd(NAME_WIDTH)}${value(row.heddle)}${counted(row.heddleByCpu)}`, ...peers].join("\n");
 }

@@ -1,3 +1,6 @@
+import { cpus } from "node:os";
+import { WebGpuDevice } from "@heddle/kernels";
+import { driverCpuMs } from "../measure.ts";
 import type { PyTorch } from "./pytorch.ts";
 import { assertAgreement, largestRelativeDifference } from "./agreement.ts";
 import type { VersusRow } from "./row.ts";
@@ -19,15 +22,18 @@ export interface TrainingComparison {
 }
 
 /** Milliseconds a step. PyTorch must have the work loaded and its batch set. */
-export async function compareTraining({ device, pytorch, rounds }: Run, { work, shape, step, deterministic }: TrainingComparison): Promise<VersusRow> {
+export async function compareTraining(run: Run, { work, shape, step, deterministic }: TrainingComparison): Promise<VersusRow> {
+  const { pytorch } = run;
+  const device = await run.device();
+  const software = device instanceof WebGpuDevice && device.gpu.profile.kind === "software";
   const differences = pytorch && deterministic ? { [pytorch.name]: largestRelativeDifference(await losses(step), await losses(() => lossOf(pytorch))) } : null;
   const agreement: VersusRow["agreement"] = differences && { measure: "largest relative difference of the first losses", tolerance: TOLERANCE, differences };
   if (agreement) assertAgreement(`${work} ${shape}`, agreement);
   // A first step plans the program.
   if (!agreement) await step();
-  const contenders = [{ name: "Heddle", repeat: () => timed(step) }, ...(pytorch ? [{ name: pytorch.name, repeat: async () => (await pytorch.repeat()).milliseconds }] : [])];
-  const { medians, othersShare } = await takeTurns(contenders, rounds);
-  const [heddle, ...peers] = medians;
+  const contenders = [{ name: "Heddle", repeat: () => timed(step, software ? driverCpuMs : undefined) }, ...(pytorch ? [{ name: pytorch.name, repeat: async () => ({ milliseconds: (await pytorch.repeat()).milliseconds, cpuMs: null }) }] : [])];
+  const { medians, rounds, othersShare } = await takeTurns(contenders, run);
+  const [own, ...peers] = medians;
   return {
     work,
     shape,
@@ -35,9 +41,12 @@ export async function compareTraining({ device, pytorch, rounds }: Run, { work, 
     adapter: device.description,
     unit: "ms/step",
     higherIsBetter: false,
-    heddle: heddle!,
-    peers: Object.fromEntries(peers.map((milliseconds, i) => [contenders[i + 1]!.name, milliseconds])),
+    heddle: own!.milliseconds,
+    peers: Object.fromEntries(peers.map(({ milliseconds }, i) => [contenders[i + 1]!.name, milliseconds])),
+    heddleByCpu: own!.cpuMs && own!.cpuMs / cpus().length,
+    peersByCpu: {},
     agreement,
+    rounds,
     othersShare,
     date: new Date().toISOString(),
   };

@@ -1,13 +1,17 @@
 import type { Device } from "@heddle/kernels";
 import type { PyTorch } from "./pytorch.ts";
 import type { VersusRow } from "./row.ts";
+import type { Stage } from "./stage.ts";
 
 /** What a work needs from the run. */
 export interface Run {
-  readonly device: Device;
+  /** Heddle's, for works whose sides share this process. */
+  device(): Promise<Device>;
+  /** For works whose sides have processes or pages of their own. */
+  stage(): Promise<Stage>;
   /** Null where it is not installed: the work goes on without it. */
   readonly pytorch: PyTorch | null;
-  /** For every side. */
+  /** Of the CPU, for every side. */
   readonly threads: number;
   readonly rounds: number;
   /** For what one side hands to another; deleted at the end. */
