@@ -1,9 +1,10 @@
 import { Gpu } from "../device/gpu.ts";
 import type { Executable, PrepareOptions } from "../device/device.ts";
-import { designsOf, shippedDesigns, type Designs } from "../program/design.ts";
+import { designsOf, type Design, type Designs, type Site } from "../program/design.ts";
+import type { Kernel } from "../program/kernel.ts";
 import { plan, type Plan } from "../program/plan.ts";
 import type { Program } from "../program/program.ts";
-import { storageBytes } from "../program/types.ts";
+import { storageBytes, type TensorType } from "../program/types.ts";
 import { ReferenceDevice } from "../reference/device.ts";
 import { PipelineCache } from "../webgpu/pipelines.ts";
 
@@ -43,6 +44,10 @@ const MAX_WORKGROUPS_PER_DIMENSION = 65_535;
 export class ValidatingDevice extends ReferenceDevice {
   /** Labels of all kernels seen. */
   readonly kernels = new Set<string>();
+  /** Feature sets with which each text was compiled: with more of them it compiles as well. */
+  private readonly compiled = new Map<string, ReadonlySet<string>[]>();
+  /** Nodes whose every design was planned for an adapter; of others that differ from them in size alone the default is enough. */
+  private readonly tried = new Set<string>();
   private readonly targets: { readonly name: string; readonly gpu: Gpu; readonly pipelines: PipelineCache }[] = [];
 
   /** `instance` stays with the device: Node crashes when it is collected before its devices. */
@@ -84,28 +89,46 @@ export class ValidatingDevice extends ReferenceDevice {
   private async validate(program: Program): Promise<void> {
     await Promise.all(
       this.targets.map(async ({ name, gpu, pipelines }) => {
-        for (const made of plansOf(program, gpu)) {
+        for (const made of this.plansOf(program, name, gpu)) {
           checkDispatches(made, name);
-          await Promise.all(made.commands.map((command) => command.kind === "dispatch" && this.kernels.add(command.kernel.label) && pipelines.get(command.kernel)));
+          await Promise.all(made.commands.map((command) => command.kind === "dispatch" && this.isNew(command.kernel, gpu) && pipelines.get(command.kernel)));
         }
       }),
     );
   }
+
+  private isNew({ code, label }: Kernel, { profile }: Gpu): boolean {
+    this.kernels.add(label);
+    const known = this.compiled.get(code) ?? [];
+    if (known.some((features) => [...features].every((feature) => profile.features.has(feature)))) return false;
+    this.compiled.set(code, [...known, profile.features]);
+    return true;
+  }
+
+  /** By every op's first design, then, where a node is of a new kind, by every op's second one, and so on. */
+  private plansOf(program: Program, adapterName: string, { profile }: Gpu): Plan[] {
+    let most = 1;
+    const nth = (i: number): Designs => ({
+      of(site, adapter) {
+        const designs = designsOf(site, adapter);
+        if (i === 0 && isNewKind(site, designs)) most = Math.max(most, designs.length);
+        return designs[Math.min(i, designs.length - 1)]!;
+      },
+    });
+    const isNewKind = (site: Site, designs: readonly Design[]) => {
+      const size = this.tried.size;
+      return this.tried.add(`${adapterName} ${kindOf(site)} ${designs.map(({ name }) => name.replace(/\/split\d+/, "")).join()}`).size > size;
+    };
+    const plans = [plan(program, profile, undefined, nth(0))];
+    for (let i = 1; i < most; i++) plans.push(plan(program, profile, undefined, nth(i)));
+    return plans;
+  }
 }
 
-/** By every op's first design, by every op's second one, and so on. */
-function plansOf(program: Program, { profile }: Gpu): Plan[] {
-  let most = 1;
-  const nth = (i: number): Designs => ({
-    of(site, adapter) {
-      const designs = designsOf(site, adapter);
-      most = Math.max(most, designs.length);
-      return designs[Math.min(i, designs.length - 1)] ?? shippedDesigns.of(site, adapter);
-    },
-  });
-  const plans: Plan[] = [];
-  for (let i = 0; i < most; i++) plans.push(plan(program, profile, undefined, nth(i)));
-  return plans;
+/** What the texts of all designs may depend on: flags, dtypes and what can be read in fours. Activations are one design's matter. */
+function kindOf({ op, inputs, attributes }: Site): string {
+  const layout = ({ dtype, shape }: TensorType) => `${dtype}${shape.slice(-2).map((extent) => (extent % 4 === 0 ? "v" : "s")).join("")}`;
+  return `${op.name} ${JSON.stringify(Object.entries(attributes).filter(([, value]) => typeof value === "boolean"))} ${inputs.map(layout).join()}`;
 }
 
 function checkDispatches({ commands, storages }: Plan, adapter: string): void {
