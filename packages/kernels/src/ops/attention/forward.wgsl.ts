@@ -1,65 +1,50 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
-import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, labelOf, laneFunctions, LOWEST, queriesOfWorkgroup, range, reachOfQuery, readsOf, rowOfK, rowOfQ, rowOfY, scoreOf, spelling, typeOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { rowsText } from "./rows.wgsl.ts";
+import { ATTENTION_PARAMS, bindingsOf, keepFactor, labelOf, LOWEST, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { keysOfTile, keysOfWorkgroup, reachOfQuery } from "./reach.wgsl.ts";
 
-/** y and the log-sum-exp by the online softmax: each group of lanes keeps `rows` queries and goes over the keys once. */
+/** y and the log-sum-exp by the online softmax: a lane keeps a few queries and goes over the keys once. */
 export function forwardKernel(variant: AttentionVariant): Kernel {
-  const { lanes, slices, rows, width } = variant;
-  const text = spelling(variant);
-  const [t$, s$, u$] = [range(rows), range(slices), range(lanes)];
+  const text = rowsText(variant);
+  const { r$, u$, c$ } = text;
   const bound = bindingsOf(variant.joined);
-  const product = (t: number) => text.sumForOwn(u$.map((u) => s$.map((s) => `dot(q${t}_${s}, k${u}_${s})`).join(" + ")));
+  const y = { name: "y", buffer: "y", rowOf: (i: string) => rowOfY(i, variant.headDim) };
   return defineKernel({
-    label: `attention/forward/${labelOf(variant)}/f32`,
-    enable: lanes === 4 ? ["subgroups"] : [],
+    label: `attention/forward/${labelOf(variant)}`,
+    enable: text.enable,
     reads: readsOf(variant),
-    writes: { y: typeOf(width), logSumExp: "array<f32>" },
+    writes: { y: text.type, logSumExp: "array<f32>" },
     params: ATTENTION_PARAMS,
-    module: `${laneFunctions(variant)}\n${variant.dropout ? RANDOM_BITS_WGSL : ""}`,
+    module: `${text.module}\n${randomModule(variant)}`,
     workgroupSize: [variant.workgroupSize],
-    body: `${queriesOfWorkgroup(variant, text.setup)}
-  ${t$.map((t) => `let i${t} = min(first + ${t}u, p.queries - 1u); let q${t} = ${rowOfQ(`i${t}`)}; ${reachOfQuery(t)}`).join("\n  ")}
-  ${t$.map((t) => s$.map((s) => `let q${t}_${s} = ${text.loadOwn(bound.q, `q${t}`, s)}; var y${t}_${s} = vec4f(0);`).join(" ")).join("\n  ")}
-  ${t$.map((t) => `var largest${t} = ${LOWEST}; var total${t} = 0.0;`).join("\n  ")}
-  for (var j0 = begin; j0 < end; j0 += ${lanes}) {
-    let j = u32(j0) + own;
-    let jInside = min(j, p.keys - 1u);
-    let attended = j < p.keys && ${isKey(variant, "jInside")};
-    ${u$.map((u) => `let at${u} = ${rowOfK(`min(u32(j0) + ${u}u, p.keys - 1u)`)};`).join("\n    ")}
-    ${u$.map((u) => s$.map((s) => `let k${u}_${s} = ${text.load(bound.k, `at${u}`, s)};`).join(" ")).join("\n    ")}
-    ${t$
-      .map(
-        (t) => `let live${t} = attended && u32(i32(j) - low${t}) < reach${t};
-    ${scoreOf(variant, t, product(t), `i${t}`, "jInside")}
-    let next${t} = max(largest${t}, ${text.maxOfLanes(`select(${LOWEST}, score${t}, live${t})`)});
-    let fade${t} = exp(max(largest${t} - next${t}, -80.0));
-    let e${t} = select(0.0, exp(clamp(score${t} - next${t}, -80.0, 0.0)), live${t});
-    largest${t} = next${t};
-    total${t} = total${t} * fade${t} + e${t};
-    let weight${t} = e${t}${variant.dropout ? ` * ${keepFactor(`i${t}`, "j")}` : ""};
-    ${s$.map((s) => `y${t}_${s} *= fade${t};`).join(" ")}`,
-      )
-      .join("\n    ")}
-    ${u$
-      .map(
-        (u) => `{
-      ${s$.map((s) => `let v${s} = ${text.load(bound.v, `(at${u} + p.toV)`, s)};`).join(" ")}
-      ${t$.map((t) => `{ let w = vec4f(${text.of(u, `weight${t}`)}); ${s$.map((s) => `y${t}_${s} = fma(w, v${s}, y${t}_${s});`).join(" ")} }`).join("\n      ")}
-    }`,
-      )
-      .join("\n    ")}
-  }
-  ${t$
-    .map(
-      (t) => `let sum${t} = ${text.sumOfLanes(`total${t}`)};
-  if (first + ${t}u < p.queries) {
-    // No key to attend to: zeros, not 0/0.
-    let inverse = select(0.0, 1.0 / max(sum${t}, 1e-30), sum${t} > 0.0);
-    let y${t} = ${rowOfY(`i${t}`)};
-    ${s$.map((s) => text.store("y", `y${t}`, s, `y${t}_${s} * inverse`)).join("\n    ")}
-    if (own == 0u) { logSumExp[part * p.queries + i${t}] = select(0.0, largest${t} + log(max(sum${t}, 1e-30)), sum${t} > 0.0); }
-  }`,
-    )
-    .join("\n  ")}`,
+    body: `${text.setup}
+${keysOfWorkgroup(variant, text.tileRows)}
+  ${text.loadHeld([{ name: "q", buffer: bound.q, rowOf: rowOfQ }], "p.queries")}
+  ${r$.map((r) => reachOfQuery(r, text.rowAt(r))).join("\n  ")}
+  ${r$.map((r) => `var largest${r} = ${LOWEST}; var total${r} = 0.0; ${c$.map((c) => `var y${r}_${c} = vec4f(0);`).join(" ")}`).join("\n  ")}
+  ${text.overOthers(
+    { buffers: [bound.k, bound.v], rowOf: (index, j) => (index === 0 ? rowOfK(j) : rowOfV(j)), count: "p.keys" },
+    {
+      from: "begin",
+      end: "end",
+      inTile: keysOfTile(variant),
+      body: (chunk) => `
+      ${u$.map((u) => `let j${u} = u32(x) + ${u}u; let attended${u} = x + ${u} < tileEnd${variant.info ? ` && ((bits >> (j${u} % 32u)) & 1u) != 0u` : ""};`).join("\n      ")}
+      ${r$.map((r) => u$.map((u) => `let live${r}_${u} = attended${u} && j${u} - low${r} < reach${r};
+      ${scoreOf(variant, `${r}_${u}`, `${text.sum(`(${text.dot("q", r, (c) => chunk(0, u, c))})`)}`, `i${r}`, `min(j${u}, p.keys - 1u)`)}`).join("\n      ")).join("\n      ")}
+      ${r$.map((r) => `let next${r} = ${u$.reduce((largest, u) => `max(${largest}, select(${LOWEST}, score${r}_${u}, live${r}_${u}))`, `largest${r}`)};
+      let fade${r} = exp(max(largest${r} - next${r}, -80.0));
+      largest${r} = next${r};
+      ${u$.map((u) => `let e${r}_${u} = select(0.0, exp(clamp(score${r}_${u} - next${r}, -80.0, 0.0)), live${r}_${u});`).join(" ")}
+      total${r} = total${r} * fade${r} + ${u$.map((u) => `e${r}_${u}`).join(" + ")};
+      ${u$.map((u) => `let weight${r}_${u} = e${r}_${u}${variant.dropout ? ` * ${keepFactor(`i${r}`, `j${u}`)}` : ""};`).join(" ")}`).join("\n      ")}
+      ${c$.map((c) => `{ ${u$.map((u) => `let v${u} = ${chunk(1, u, c)};`).join(" ")} ${r$.map((r) => `y${r}_${c} = y${r}_${c} * fade${r} + ${u$.map((u) => `weight${r}_${u} * v${u}`).join(" + ")};`).join(" ")} }`).join("\n      ")}`,
+    },
+  )}
+  ${r$.map((r) => `
+  // No key to attend to: zeros, not 0/0.
+  let inverse${r} = select(0.0, 1.0 / max(total${r}, 1e-30), total${r} > 0.0);
+  if (own == 0u && ${text.rowAt(r)} < p.queries) { logSumExp[part * p.queries + i${r}] = select(0.0, largest${r} + log(max(total${r}, 1e-30)), total${r} > 0.0); }`).join("")}
+  ${text.storeHeld([y], "p.queries", (_, r, c) => `y${r}_${c} * inverse${r}`)}`,
   });
 }

@@ -7,8 +7,8 @@ import { onnxAttentionKeys } from "./op.onnx.ts";
 
 /**
  * What attention needs to know about keys, in one u32 buffer, so that its kernels stay within 8 storage buffers: the
- * dropout key, then for each batch [begin, end, flag of key 0, flag of key 1, …]. Keys outside [begin, end) are padding
- * and cost nothing. Layers with the same mask share this node.
+ * dropout key, then for each batch [begin, end, words with a bit for each key, 32 a word]. Keys outside [begin, end) are
+ * padding and cost nothing. Layers with the same mask share this node.
  */
 export interface AttentionKeysAttributes {
   batch: number;
@@ -33,16 +33,19 @@ function keysKernel(mask: ComputedDType | null, dropout: boolean): Kernel {
     workgroupSize: [WORKGROUP_SIZE],
     linear: true,
     body: `
-  let row = 1u + index * (p.keys + 2u);
+  let row = 1u + index * (2u + (p.keys + 31u) / 32u);
   var begin = p.keys;
   var end = 0u;
-  for (var j = 0u; j < p.keys; j++) {
-    let attended = ${mask ? `mask[index * p.keys + j] != ${mask}(0)` : "true"};
-    y[row + 2u + j] = select(0u, 1u, attended);
-    if (attended) {
-      begin = min(begin, j);
-      end = j + 1u;
+  for (var first = 0u; first < p.keys; first += 32u) {
+    var bits = 0u;
+    for (var j = first; j < min(p.keys, first + 32u); j++) {
+      if (${mask ? `mask[index * p.keys + j] != ${mask}(0)` : "true"}) {
+        begin = min(begin, j);
+        end = j + 1u;
+        bits |= 1u << (j - first);
+      }
     }
+    y[row + 2u + first / 32u] = bits;
   }
   y[row] = begin;
   y[row + 1u] = end;
@@ -52,19 +55,22 @@ function keysKernel(mask: ComputedDType | null, dropout: boolean): Kernel {
   return kernel;
 }
 
+const wordsOf = (keys: number) => 2 + Math.ceil(keys / 32);
+
 export const attentionKeysOp = defineOp<AttentionKeysAttributes>({
   name: "attentionKeys",
-  infer: (_, { batch, keys }) => [{ dtype: "u32", shape: [1 + batch * (keys + 2)] }],
+  infer: (_, { batch, keys }) => [{ dtype: "u32", shape: [1 + batch * wordsOf(keys)] }],
   vjp: ({ inputs }) => inputs.map(() => null),
   reference(inputs, { batch, keys, mask, dropout }, context) {
-    const y = context.zeros("u32", [1 + batch * (keys + 2)]);
+    const words = wordsOf(keys);
+    const y = context.zeros("u32", [1 + batch * words]);
     y.data[0] = dropout ? inputs[mask ? 1 : 0]!.data[0]! : 0;
     for (let b = 0; b < batch; b++) {
-      const row = 1 + b * (keys + 2);
+      const row = 1 + b * words;
       const attended = Array.from({ length: keys }, (_, j) => !mask || inputs[0]!.data[b * keys + j] !== 0);
       y.data[row] = attended.includes(true) ? attended.indexOf(true) : keys;
       y.data[row + 1] = attended.lastIndexOf(true) + 1;
-      attended.forEach((flag, j) => (y.data[row + 2 + j] = flag ? 1 : 0));
+      attended.forEach((flag, j) => (y.data[row + 2 + (j >> 5)] = (y.data[row + 2 + (j >> 5)]! | (flag ? 2 ** (j & 31) : 0)) >>> 0));
     }
     return [y];
   },

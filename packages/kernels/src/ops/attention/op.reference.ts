@@ -41,6 +41,9 @@ function problemOf(inputs: readonly NdArray[], attributes: AttentionAttributes):
 
 const placeIn = ({ offset, row, step }: Part, length: number, b: number, i: number, head: number) => offset + (b * length + i) * row + head * step;
 
+/** The key's bit in what keys.ts makes of the mask. */
+const isKey = (keys: NdArray, b: number, length: number, j: number) => ((keys.data[1 + b * (2 + Math.ceil(length / 32)) + 2 + (j >> 5)]! >>> (j & 31)) & 1) === 1;
+
 /** The softmax row of every query of every head. */
 function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, keyHeads, headDim, parts, scale, reach, softCap, dropout }: AttentionAttributes): Generator<Row> {
   for (let b = 0; b < batch; b++) {
@@ -55,7 +58,7 @@ function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, k
         const slopes = new Float64Array(length).fill(1);
         const scores = Array.from({ length }, (_, j) => {
           const distance = j - (i + length - queries);
-          const attended = (!keys || keys.data[1 + b * (length + 2) + 2 + j] === 1) && distance >= -(reach.before ?? Infinity) && distance <= (reach.after ?? Infinity);
+          const attended = (!keys || isKey(keys, b, length, j)) && distance >= -(reach.before ?? Infinity) && distance <= (reach.after ?? Infinity);
           if (!attended) return null;
           let score = 0;
           for (let d = 0; d < headDim; d++) score += q.data[at + d]! * k.data[keyAt(j) + d]!;

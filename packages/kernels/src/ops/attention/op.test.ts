@@ -38,8 +38,7 @@ describe("attention", () => {
     for (const queries of [1, 5, 17, 33]) await checkForward(device, attend(), operands({ queries, headDim }));
   });
 
-  // A CPU driver compiles this widest kernel for a minute and more.
-  it("takes headDim 256, and refuses more", { timeout: 300_000 }, async () => {
+  it("takes headDim 256, and refuses more", async () => {
     await checkForward(device, attend(), operands({ batch: 1, queries: 6, heads: 1, headDim: 256 }));
     expect(() => reference(attend(), operands({ queries: 2, headDim: 257 }))).toThrow("headDim 257 is outside 1 to 256");
   });

@@ -1,43 +1,18 @@
-import type { AdapterProfile } from "../../device/profile.ts";
 import { linearWorkgroups } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import { dropThreshold } from "../dropout/random.ts";
-import { gradientOfBiasKernel, gradientOfKeysKernel, gradientOfQueriesKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./backward.wgsl.ts";
+import { gradientOfKeysKernel, gradientOfQueriesKernel } from "./backward.wgsl.ts";
 import { forwardKernel } from "./forward.wgsl.ts";
+import { gradientOfBiasKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./gradient-of-bias.wgsl.ts";
 import type { AttentionAttributes } from "./op.ts";
 import { operandsOf } from "./operands.ts";
-import { FAR, type AttentionVariant } from "./variant.wgsl.ts";
+import { rowsText } from "./rows.wgsl.ts";
+import { attentionVariant, FAR, type AttentionVariant } from "./variant.wgsl.ts";
 
 const kernelOnce = kernelMemo();
-
-/** What one pass keeps in registers for each row: decides how many rows fit. */
-const VECTORS_PER_SLICE = { forward: 2, queries: 3, keys: 4 } as const;
-/** vec4s that a lane may keep. More rows load less but take CPU drivers longer to compile. */
-const MAX_VECTORS = 16;
-
-export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, { headDim, joined, parts, keys, bias, softCap, dropout }: AttentionAttributes, pass: keyof typeof VECTORS_PER_SLICE): AttentionVariant {
-  const lanes = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4 ? 4 : 1;
-  const slices = Math.ceil(headDim / (4 * lanes));
-  const fits = Math.floor(MAX_VECTORS / (slices * VECTORS_PER_SLICE[pass]));
-  const rows = lanes === 1 ? 1 : fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
-  const aligned = [headDim, ...Object.values(parts).flatMap(({ offset, row, step }) => [offset, row, step])].every((elements) => elements % 4 === 0);
-  return {
-    lanes,
-    slices,
-    width: aligned ? 4 : 1,
-    ragged: headDim % (4 * lanes) !== 0,
-    rows,
-    workgroupSize: adapter.kind === "software" ? 8 : 32,
-    joined,
-    info: keys,
-    bias,
-    softCap: softCap !== null,
-    dropout: dropout !== null,
-  };
-}
 
 function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]) {
   const { heads, keyHeads, headDim, parts, dropout, reach, softCap, scale } = attributes;
@@ -51,7 +26,6 @@ function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]
     keyHeads,
     queries,
     keys,
-    headDim,
     scale,
     softCap: softCap ?? 0,
     before: Math.min(reach.before ?? FAR, FAR),
@@ -71,8 +45,9 @@ function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]
     keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
   };
   const grid = (variant: AttentionVariant, rows: number, parts: number) => {
-    const tiles = Math.ceil(rows / ((variant.workgroupSize / variant.lanes) * variant.rows));
-    return { params: { ...params, tiles, parts }, workgroups: linearWorkgroups(tiles * parts, 1) };
+    const { tileRows, held } = rowsText(variant);
+    const tiles = Math.ceil(rows / tileRows);
+    return { params: { ...params, held, tiles, parts }, workgroups: linearWorkgroups(tiles * parts, 1) };
   };
   // One product of each query with the keys in its reach.
   const flopsPerProduct = 2 * batch * heads * headDim * pairsInReach(queries, keys, reach);
@@ -144,11 +119,11 @@ export function lowerAttentionGradient({ attributes, inputs: [y, logSumExp, dy, 
   if (!biased) return;
   const dBias = outputs.at(-1)!;
   const count = sizeOf(dBias.type.shape);
-  const options = { joined, info: attributes.keys, softCap: attributes.softCap !== null, dropout: attributes.dropout !== null };
+  const options = { headDim, joined, info: attributes.keys, softCap: attributes.softCap !== null, dropout: attributes.dropout !== null };
   dispatch({
     kernel: kernelOnce(["bias", options], () => gradientOfBiasKernel(options)),
     buffers: [...reads, dBias],
-    params: { count, ...params, tiles: 0, parts: 0, batch },
+    params: { count, ...params, held: 0, tiles: 0, parts: 0, batch },
     workgroups: linearWorkgroups(count, LINEAR_WORKGROUP_SIZE),
     flops: 2 * flopsPerProduct,
     bytes: 2 * (bytes.ofQueries + bytes.ofKeys) + 4 * count,

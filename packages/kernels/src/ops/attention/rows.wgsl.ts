@@ -1,0 +1,131 @@
+import { range, TILE_ROWS, typeOf, type AttentionVariant } from "./variant.wgsl.ts";
+
+/** A tensor of the rows that lanes hold, and the WGSL of where row `i` (a u32 expression) of it begins. */
+export interface HeldRows {
+  readonly name: string;
+  readonly buffer: string;
+  rowOf(i: string): string;
+}
+
+/** Two tensors whose rows all lanes go over. */
+export interface OtherRows {
+  readonly buffers: readonly [string, string];
+  rowOf(index: 0 | 1, i: string): string;
+  /** WGSL of the number of rows. */
+  readonly count: string;
+}
+
+/** Workgroup memory that a device has by default is 16 KiB, for two tiles. */
+const TILE_VECTORS = 512;
+
+/**
+ * The text of what all passes share. A lane holds `rows` rows of a few tensors in registers, as vec4s: row r of a lane is
+ * `row${r}` of all, or `held${r}` where that is one. It goes over the rows of two other tensors. A chunk is a vec4 of headDim.
+ *
+ * Drivers of CPUs pay for every place in the text that loads or stores, in time and in compiling. So rows come and go through a
+ * private array in a loop that is too long to unroll, and the other rows are loaded once for all lanes.
+ */
+export function rowsText(variant: AttentionVariant) {
+  const { sharing, split, headDim, width, rows, unroll, workgroupSize } = variant;
+  const chunks = Math.ceil(headDim / 4);
+  /** Chunks that a lane holds of each row: own, own + split, … */
+  const perLane = Math.ceil(chunks / split);
+  const groups = workgroupSize / split;
+  const lanes = { shuffle: 8, quad: 4, none: 1, tile: 1 }[sharing];
+  const [r$, u$, c$] = [range(rows), range(unroll), range(perLane)];
+  /** A power of two, so that a word of flags is of one tile or more. */
+  const tileRows = 2 ** Math.floor(Math.log2(Math.min(TILE_ROWS, TILE_VECTORS / chunks)));
+  const ragged = perLane * split !== chunks || width === 1;
+
+  /** One of the chunks 0, 1, … below `past`: some number of the row past headDim. */
+  const load = (buffer: string, row: string, chunk: string, past: number) =>
+    width === 4
+      ? `${buffer}[${row} / 4u + ${past > chunks ? `min(${chunk}, ${chunks - 1}u)` : chunk}]`
+      : `vec4f(${range(4).map((c) => `${buffer}[${row} + min(4u * ${chunk} + ${c}u, ${headDim - 1}u)]`).join(", ")})`;
+  const inside = (chunk: string) => (width === 4 ? `${chunk} < ${chunks}u` : `vec4u(4u * ${chunk}) + vec4u(0u, 1u, 2u, 3u) < vec4u(${headDim}u)`);
+  const store = (buffer: string, row: string, chunk: string, value: string) =>
+    width === 4
+      ? `${ragged ? `if (${chunk} < ${chunks}u) ` : ""}{ ${buffer}[${row} / 4u + ${chunk}] = ${value}; }`
+      : range(4).map((c) => `if (4u * ${chunk} + ${c}u < ${headDim}u) { ${buffer}[${row} + 4u * ${chunk} + ${c}u] = ${value}.${"xyzw"[c]}; }`).join(" ");
+  const overHeld = (body: string) => `for (var n = 0u; n < p.held; n++) {
+    let i = first + (n / ${perLane}u) * ${groups}u;
+    let chunk = own + (n % ${perLane}u) * ${split}u;
+    ${body}
+  }`;
+  const chunkOf = (c: number) => (split === 1 ? `${c}u` : `(own + ${c * split}u)`);
+
+  return {
+    r$,
+    u$,
+    /** Numbers of the chunks that a lane holds. */
+    c$,
+    held: rows * perLane,
+    tileRows: groups * rows,
+    /** Feature that the text needs. */
+    enable: lanes > 1 || split > 1 ? ["subgroups"] : [],
+    module: [
+      ...(split > 1 ? ["fn sumOfLanes(x: f32) -> f32 { let pair = x + quadSwapX(x); return pair + quadSwapY(pair); }"] : []),
+      ...(sharing === "tile" ? [`var<workgroup> tile0: array<vec4f, ${tileRows * chunks}>;`, `var<workgroup> tile1: array<vec4f, ${tileRows * chunks}>;`] : []),
+    ].join("\n"),
+    /** Statements: this workgroup's `tile` and `part`, `own`: which part of each row this lane holds, `first`: its first row. */
+    setup: `
+  let id = workgroup.y * numWorkgroups.x + workgroup.x;
+  let tile = id % p.tiles;
+  let part = id / p.tiles;
+  if (part >= p.parts) { return; }
+  let own = localIndex % ${split}u;
+  let first = tile * ${groups * rows}u + localIndex / ${split}u;`,
+    rowAt: (r: number) => `first + ${r * groups}u`,
+    sum: (x: string) => (split > 1 ? `sumOfLanes(${x})` : x),
+    /** Statements that set `${name}${r}_${c}`, with zeros past headDim. */
+    loadHeld: (tensors: readonly HeldRows[], count: string) => `
+  ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
+  ${overHeld(tensors.map(({ name, buffer, rowOf }) => {
+    const value = load(buffer, rowOf(`min(i, ${count} - 1u)`), "chunk", perLane * split);
+    return `${name}Held[n] = ${ragged ? `select(vec4f(0), ${value}, ${inside("chunk")})` : value};`;
+  }).join("\n    "))}
+  ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `let ${name}${r}_${c} = ${name}Held[${r * perLane + c}];`).join(" ")).join("\n  ")).join("\n  ")}`,
+    /** Statements that store what `value` gives for row r and chunk c. */
+    storeHeld: (tensors: readonly HeldRows[], count: string, value: (name: string, r: number, c: number) => string) => `
+  ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
+  ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `${name}Held[${r * perLane + c}] = ${value(name, r, c)};`).join(" ")).join("\n  ")).join("\n  ")}
+  ${overHeld(`if (i < ${count}) { ${tensors.map(({ name, buffer, rowOf }) => `let ${name}At = ${rowOf("i")}; ${store(buffer, `${name}At`, "chunk", `${name}Held[n]`)}`).join(" ")} }`)}`,
+    dot: (name: string, r: number, of: (c: number) => string) => c$.map((c) => `dot(${name}${r}_${c}, ${of(c)})`).join(" + "),
+    /**
+     * A loop over rows [from, end) of the others. `inTile` begins each tile of rows from `tileBegin`; `body` takes the rows
+     * x, x + 1, …; row x + u is one only if `x + u < tileEnd`. It is given how to spell chunk c of either tensor's row x + u.
+     */
+    overOthers({ buffers, rowOf, count }: OtherRows, { from, end, inTile = "", body }: { from: string; end: string; inTile?: string; body: (chunk: (index: 0 | 1, u: number, c: number) => string) => string }): string {
+      const rowsOfTile = sharing === "tile" ? tileRows : TILE_ROWS;
+      const safe = (i: string) => `min(${i}, ${count} - 1u)`;
+      const slices = range(Math.ceil(chunks / lanes));
+      const element = (s: number) => (lanes === 1 ? `${s}u` : `(localIndex % ${lanes}u + ${s * lanes}u)`);
+      const loads = sharing === "tile"
+        ? ""
+        : u$.map((u) => buffers.map((buffer, index) => `let at${index}_${u} = ${rowOf(index as 0 | 1, safe(`u32(x) + ${u}u`))}; ${slices.map((s) => `let other${index}_${u}_${s} = ${load(buffer, `at${index}_${u}`, element(s), slices.length * lanes)};`).join(" ")}`).join("\n      ")).join("\n      ");
+      const chunk = (index: 0 | 1, u: number, c: number) => {
+        const value = `other${index}_${u}_${Math.floor(c / lanes)}`;
+        if (sharing === "tile") return `tile${index}[min(u32(x - tileBegin) + ${u}u, ${tileRows - 1}u) * ${chunks}u + ${perLane * split > chunks ? `min(${chunkOf(c)}, ${chunks - 1}u)` : chunkOf(c)}]`;
+        return sharing === "none" ? value : `${sharing === "quad" ? "quadBroadcast" : "subgroupShuffle"}(${value}, ${c % lanes}u)`;
+      };
+      const fill = `
+    workgroupBarrier();
+    for (var n = localIndex; n < ${tileRows * chunks}u; n += ${workgroupSize}u) {
+      let row = ${safe(`u32(tileBegin) + n / ${chunks}u`)};
+      ${buffers.map((buffer, index) => `let at${index} = ${rowOf(index as 0 | 1, "row")}; tile${index}[n] = ${load(buffer, `at${index}`, `(n % ${chunks}u)`, chunks)};`).join("\n      ")}
+    }
+    workgroupBarrier();`;
+      return `
+  for (var tileBegin = max(${from}, 0) / ${rowsOfTile} * ${rowsOfTile}; tileBegin < ${end}; tileBegin += ${rowsOfTile}) {${sharing === "tile" ? fill : ""}
+    ${inTile}
+    let tileEnd = min(${end}, tileBegin + ${rowsOfTile});
+    for (var x = max(${from}, tileBegin); x < tileEnd; x += ${unroll}) {
+      ${loads}
+      ${body(chunk)}
+    }
+  }`;
+    },
+    /** The declared type of a buffer of rows. */
+    type: typeOf(width),
+  };
+}
