@@ -47,13 +47,14 @@ export { activation, activationNames, gelu, geluQuick, geluTanh, relu, silu, sof
 export { attention, type AttentionOptions } from "./ops/attention/op.ts";
 export { dropout } from "./ops/dropout/op.ts";
 export { embedding, scatterAdd } from "./ops/embedding/op.ts";
-export { layerNorm } from "./ops/layernorm/op.ts";
+export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";
 export { matmul } from "./ops/matmul/op.ts";
 export { dequantize } from "./ops/quantize/op.ts";
 export { QUANTIZATION_FORMATS, type QuantizationFormat, type QuantizedTensor } from "./ops/quantize/format.ts";
 export { dequantizeWeight, quantizeWeight } from "./ops/quantize/quantize.ts";
 export { createQuantizedState, type QuantizedState, type QuantizedWeight } from "./ops/quantize/weight.ts";
 export { quantizedMatmul, type QuantizedMatmulOptions } from "./ops/quantizedmatmul/op.ts";
+export { addRmsNorm, rmsNorm, type RmsNormOptions } from "./ops/rmsnorm/op.ts";
 export { logSoftmax, softmax } from "./ops/softmax/op.ts";
 export { argmax, topK } from "./ops/topk/op.ts";
 export { crossEntropy, softCrossEntropy, type CrossEntropyOptions } from "./ops/crossentropy/op.ts";

@@ -14,5 +14,6 @@ import "./optimizer/many.test.ts";
 import "./optimizer/optimizer.test.ts";
 import "./quantizedmatmul/op.test.ts";
 import "./random-shapes.test.ts";
+import "./rmsnorm/op.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";

@@ -4,7 +4,7 @@ import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outp
 import { embedding } from "../nn/embedding.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { mergeHeads, splitHeads } from "../nn/heads.ts";
-import { layerNorm } from "../nn/layer-norm.ts";
+import { addLayerNorm, layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { firstPositions } from "../nn/position-ids.ts";
 import { normal, type Scope } from "../nn/scope.ts";
@@ -20,8 +20,8 @@ function embeddings(scope: Scope, config: DistilBertConfig, inputIds: Tensor, mo
   const { vocabSize, maxPositionEmbeddings, hiddenSize: size, initializerRange } = config;
   const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange });
   const positionTable = scope.in("position_embeddings").parameter("weight", [maxPositionEmbeddings, size], normal(initializerRange));
-  const sum = add(words, firstPositions(positionTable, inputIds.shape[1]!, size));
-  return dropout(layerNorm(scope.in("LayerNorm"), sum, LAYER_NORM_EPSILON), config.hiddenDropoutProb, mode);
+  const positions = firstPositions(positionTable, inputIds.shape[1]!, size);
+  return dropout(addLayerNorm(scope.in("LayerNorm"), words, positions, LAYER_NORM_EPSILON), config.hiddenDropoutProb, mode);
 }
 
 function selfAttention(scope: Scope, config: DistilBertConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
