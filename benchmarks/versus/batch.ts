@@ -6,7 +6,7 @@ const BATCH_MS = 20;
 const MAX_BATCH = 64;
 /** Batches that find their size, at most. */
 const MAX_TRIALS = 4;
-/** Whoever takes so long alone needs no second look. */
+/** Repetitions that take so long need no company. */
 const SLOW_MS = 500;
 
 /** Times an implementation where it runs. */
@@ -27,20 +27,24 @@ export class Batches<Shape> {
 
   /** One repetition out of a batch that is awaited as a whole. */
   async repeat(): Promise<Repetition> {
-    this.times ??= await this.chooseTimes();
-    return this.batch(this.times);
+    if (this.times !== null) return this.batch(this.times);
+    const { times, slow } = await this.chooseTimes();
+    this.times = times;
+    return slow ?? this.batch(times);
   }
 
-  private async chooseTimes(): Promise<number> {
+  /** `slow`: what a repetition took that needs no second one. */
+  private async chooseTimes(): Promise<{ times: number; slow: Repetition | null }> {
     let times = 1;
     for (let trial = 0; trial < MAX_TRIALS; trial++) {
-      const { milliseconds } = await this.batch(times);
-      const wanted = Math.min(MAX_BATCH, Math.max(1, Math.ceil(BATCH_MS / milliseconds)));
-      // The first one can still compile, and what one takes alone says little of a queue.
-      if (milliseconds > SLOW_MS || (trial > 0 && wanted <= times)) break;
+      const repetition = await this.batch(times);
+      if (repetition.milliseconds > SLOW_MS) return { times, slow: repetition };
+      const wanted = Math.min(MAX_BATCH, Math.max(1, Math.ceil(BATCH_MS / repetition.milliseconds)));
+      // What the first one takes alone says little of a queue.
+      if (trial > 0 && wanted <= times) break;
       times = Math.max(times, wanted);
     }
-    return times;
+    return { times, slow: null };
   }
 
   private async batch(times: number): Promise<Repetition> {

@@ -1,6 +1,7 @@
+import { cpus } from "node:os";
 import type { VersusRow } from "./row.ts";
 import type { SideSpec, Stage } from "./stage.ts";
-import { takeTurns } from "./turns.ts";
+import { takeTurns, type Repetition } from "./turns.ts";
 
 const ROUNDS = 3;
 
@@ -15,9 +16,10 @@ export interface ColdStart<Shape> extends Pick<VersusRow, "work"> {
  * here and nowhere else. The first side is Heddle's.
  */
 export async function compareColdStarts<Shape>(stage: Stage, specs: readonly SideSpec[], { work, shape, shapeText }: ColdStart<Shape>): Promise<VersusRow> {
-  const contenders = specs.map((spec) => ({ name: spec.name, repeat: async () => ({ milliseconds: await stage.coldStart!(spec, shape), cpuMs: null }) }));
+  const contenders = specs.map((spec) => ({ name: spec.name, repeat: () => stage.coldStart!(spec, shape) }));
   const { medians, rounds, othersShare } = await takeTurns(contenders, { rounds: ROUNDS });
   const [own, ...peers] = medians;
+  const byCpu = ({ cpuMs }: Repetition) => (stage.software && cpuMs !== null ? cpuMs / cpus().length : null);
   return {
     work,
     shape: shapeText,
@@ -27,8 +29,8 @@ export async function compareColdStarts<Shape>(stage: Stage, specs: readonly Sid
     higherIsBetter: false,
     heddle: own!.milliseconds,
     peers: Object.fromEntries(peers.map(({ milliseconds }, i) => [specs[i + 1]!.name, milliseconds])),
-    heddleByCpu: null,
-    peersByCpu: {},
+    heddleByCpu: byCpu(own!),
+    peersByCpu: Object.fromEntries(peers.map((peer, i) => [specs[i + 1]!.name, byCpu(peer)])),
     agreement: null,
     rounds,
     othersShare,

@@ -20,7 +20,8 @@ export interface VersusRow {
   readonly peers: Readonly<Record<string, number>>;
   /**
    * The same by CPU time of all threads but JavaScript's, as if every core had worked on nothing else: on shared hosts it
-   * moves less than wall time. Null on a real GPU and where nobody counts.
+   * moves less than wall time. Of cold starts, all threads: JavaScript's compiles too. Null on a real GPU and where nobody
+   * counts.
    */
   readonly heddleByCpu: number | null;
   readonly peersByCpu: Readonly<Record<string, number | null>>;

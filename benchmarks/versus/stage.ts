@@ -2,6 +2,7 @@ import type { Side } from "./compare.ts";
 import type { Place } from "./implementations/implementation.ts";
 import type { WorkName } from "./implementations/table.ts";
 import { peerName, type PeerSpec } from "./peers.ts";
+import type { Repetition } from "./turns.ts";
 
 /** A side before it is opened. */
 export interface SideSpec extends Pick<Place, "model" | "onnx" | "provider" | "threads"> {
@@ -20,8 +21,11 @@ export interface Stage {
   /** The peers that run here. */
   readonly peers: Readonly<Record<WorkName, readonly PeerSpec[]>>;
   open<Shape>(spec: SideSpec): Promise<Side<Shape>>;
-  /** Milliseconds to a side's first result in a new process with empty caches; absent where there are no processes to start. */
-  coldStart?<Shape>(spec: SideSpec, shape: Shape): Promise<number>;
+  /**
+   * What a side's first result costs in a new process with empty caches, by the clock and by the CPU time of all threads;
+   * absent where there are no processes to start.
+   */
+  coldStart?<Shape>(spec: SideSpec, shape: Shape): Promise<Repetition>;
   close(): Promise<void>;
 }
 

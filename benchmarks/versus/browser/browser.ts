@@ -70,7 +70,7 @@ async function serve(folder: string): Promise<ViteDevServer> {
     appType: "mpa",
     resolve: {
       conditions: ["@heddle/source", "module", "browser", "development|production"],
-      // The workspace leaves transformers.js without its own onnxruntime-web.
+      // transformers.js takes ours: the workspace leaves it without its own onnxruntime-web.
       dedupe: ["onnxruntime-web", "onnxruntime-common"],
     },
     // Bundled for development, onnxruntime-web would not find its .wasm file. TensorFlow.js comes in a thousand files.

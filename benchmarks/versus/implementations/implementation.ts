@@ -2,7 +2,7 @@ import type * as OnnxRuntimeNode from "onnxruntime-node";
 
 /** A library with one work: Heddle or a peer. Written for Node and for pages alike. */
 export interface Implementation<Shape> {
-  /** Makes ready to run this shape, runs it and gives the numbers, row by row. */
+  /** Makes ready to run this shape, runs it and gives the numbers, row by row. What is left to compile then is compiled. */
   prepare(shape: Shape): Promise<Float32Array>;
   /** Does the prepared work so many times; resolves when the last result is there. */
   repeat(times: number): Promise<void>;

@@ -30,6 +30,8 @@ export async function open({ onnxRuntime, provider, threads }: Place): Promise<I
       const { product } = await reading.run(feeds);
       const numbers = Float32Array.from(product!.data as Float32Array);
       await reading.release();
+      // Sessions do not share what they compile.
+      (await session.run(feeds))["product"]!.dispose();
       return numbers;
     },
     async repeat(times) {

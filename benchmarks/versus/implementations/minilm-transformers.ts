@@ -7,6 +7,8 @@ export async function open({ model: folder }: Place): Promise<Implementation<Enc
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
   env.localModelPath = folder.slice(0, folder.lastIndexOf("/") + 1);
+  // Otherwise pages fetch onnxruntime's WebAssembly from a CDN, in the version that transformers.js was built with.
+  if (env.backends.onnx.wasm) env.backends.onnx.wasm.wasmPaths = undefined;
   const model = await AutoModel.from_pretrained(folder.slice(folder.lastIndexOf("/") + 1), { device: "webgpu", dtype: "fp32" });
   const wide = (values: Int32Array, dims: number[]) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims);
   let feeds: Record<string, Tensor> = {};

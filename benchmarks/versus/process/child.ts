@@ -6,7 +6,7 @@ import { driverCpuMs } from "../../measure.ts";
 import { Batches } from "../batch.ts";
 import type { Implementation, Place } from "../implementations/implementation.ts";
 import { implementations } from "../implementations/table.ts";
-import { untilQuiet } from "../turns.ts";
+import { timed, untilQuiet } from "../turns.ts";
 import type { ChildSpec } from "./side.ts";
 
 // One implementation in a process of its own, by the protocol of LinePeer.
@@ -19,7 +19,7 @@ const place: Place = { ...spec, onnxRuntime: () => import("onnxruntime-node") };
 let batches: Batches<unknown> | null = null;
 
 const methods: Record<string, (args: { shape: unknown; output: string }) => Promise<unknown>> = {
-  /** Resolves to the milliseconds from loaded libraries to an open device or session. */
+  /** Resolves to the cost from loaded libraries to an open device or session. */
   async open() {
     // Not at once: onnxruntime brings another Dawn.
     if (spec.navigatorGpu) await (await import("./navigator-gpu.ts")).provideNavigatorGpu(spec.adapter);
@@ -27,22 +27,27 @@ const methods: Record<string, (args: { shape: unknown; output: string }) => Prom
     if (spec.implementation === "onnx") await place.onnxRuntime();
     const table: Record<string, () => Promise<{ open(place: Place): Promise<Implementation<never>> }>> = implementations[spec.work];
     const { open } = await table[spec.implementation]!();
-    const startMs = performance.now();
-    batches = new Batches((await open(place)) as Implementation<unknown>, spec.provider === "webgpu" ? driverCpuMs : () => null);
-    return performance.now() - startMs;
+    return timed(async () => {
+      batches = new Batches((await open(place)) as Implementation<unknown>, spec.provider === "webgpu" ? driverCpuMs : () => null);
+    }, wholeCpuMs);
   },
-  /** Writes the resulting numbers to a file as raw f32; resolves to the milliseconds that they took. */
+  /** Writes the resulting numbers to a file as raw f32; resolves to what they cost. */
   async prepare({ shape, output }) {
-    const startMs = performance.now();
-    const numbers = await batches!.prepare(shape);
-    const milliseconds = performance.now() - startMs;
+    let numbers: Float32Array = new Float32Array();
+    const cost = await timed(async () => (numbers = await batches!.prepare(shape)), wholeCpuMs);
     await writeFile(output, new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
     assertDriver();
-    return milliseconds;
+    return cost;
   },
   repeat: () => batches!.repeat(),
   settle: () => untilQuiet(),
 };
+
+/** CPU time of all threads: JavaScript's has its part in whatever happens once. */
+function wholeCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+}
 
 /** onnxruntime does not name its adapter. On Linux the process has loaded the wanted driver's library, or ran elsewhere. */
 function assertDriver(): void {

@@ -28,14 +28,14 @@ export class ProcessSide<Shape> implements Side<Shape> {
   }
 
   /**
-   * Resolves when the library is loaded and its device open; `openMs` is what the latter took.
+   * Resolves when the library is loaded and its device open; `opening` is what the latter cost.
    *
    * @param folder for what it hands over
    */
-  static async open<Shape>(spec: SideSpec, { name, driverLibrary, environment }: SharedAdapter, folder: string): Promise<{ side: ProcessSide<Shape>; openMs: number }> {
+  static async open<Shape>(spec: SideSpec, { name, driverLibrary, environment }: SharedAdapter, folder: string): Promise<{ side: ProcessSide<Shape>; opening: Repetition }> {
     const side = new ProcessSide<Shape>({ ...spec, adapter: name, driverLibrary: spec.provider === "cpu" ? null : driverLibrary }, environment, folder);
     try {
-      return { side, openMs: (await side.peer.call("open")) as number };
+      return { side, opening: (await side.peer.call("open")) as Repetition };
     } catch (error) {
       await side.close();
       throw error;
@@ -43,14 +43,14 @@ export class ProcessSide<Shape> implements Side<Shape> {
   }
 
   async prepare(shape: Shape): Promise<Float32Array> {
-    await this.firstMs(shape);
+    await this.first(shape);
     const bytes = await readFile(this.outputFile);
     return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   }
 
-  /** Milliseconds to the first result of this shape. */
-  async firstMs(shape: Shape): Promise<number> {
-    return (await this.peer.call("prepare", { shape, output: this.outputFile })) as number;
+  /** What the first result of this shape costs. */
+  async first(shape: Shape): Promise<Repetition> {
+    return (await this.peer.call("prepare", { shape, output: this.outputFile })) as Repetition;
   }
 
   async repeat(): Promise<Repetition> {

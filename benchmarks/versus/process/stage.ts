@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { peersInNode } from "../peers.ts";
 import type { SideSpec, Stage } from "../stage.ts";
+import type { Repetition } from "../turns.ts";
 import { sharedAdapter, type SharedAdapter } from "./adapter.ts";
 import { ProcessSide } from "./side.ts";
 
@@ -31,13 +32,14 @@ export class ProcessStage implements Stage {
     return (await ProcessSide.open<Shape>(spec, this.shared, this.folder)).side;
   }
 
-  async coldStart<Shape>(spec: SideSpec, shape: Shape): Promise<number> {
+  async coldStart<Shape>(spec: SideSpec, shape: Shape): Promise<Repetition> {
     const caches = await mkdtemp(join(this.folder, "caches-"));
     // Mesa's shaders, NVIDIA's, and what libraries keep for the user.
     const environment = { ...this.shared.environment, MESA_SHADER_CACHE_DIR: caches, __GL_SHADER_DISK_CACHE_PATH: caches, XDG_CACHE_HOME: caches };
-    const { side, openMs } = await ProcessSide.open<Shape>(spec, { ...this.shared, environment }, this.folder);
+    const { side, opening } = await ProcessSide.open<Shape>(spec, { ...this.shared, environment }, this.folder);
     try {
-      return openMs + (await side.firstMs(shape));
+      const first = await side.first(shape);
+      return { milliseconds: opening.milliseconds + first.milliseconds, cpuMs: opening.cpuMs! + first.cpuMs! };
     } finally {
       await side.close();
       await rm(caches, { recursive: true, force: true });
