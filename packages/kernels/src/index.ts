@@ -45,6 +45,7 @@ export { pad, slice, type PadOptions, type SliceOptions } from "./ops/movement/s
 export { transpose } from "./ops/movement/transpose.ts";
 export { activation, activationNames, gelu, geluQuick, geluTanh, relu, silu, softplus, type ActivationName } from "./ops/activation/op.ts";
 export { attention, type AttentionOptions } from "./ops/attention/op.ts";
+export { cacheLengths, extendCache, type CacheExtension } from "./ops/kvcache/op.ts";
 export { dropout } from "./ops/dropout/op.ts";
 export { embedding, scatterAdd } from "./ops/embedding/op.ts";
 export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";

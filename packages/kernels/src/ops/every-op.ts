@@ -6,6 +6,7 @@ import "./crossentropy/op.test.ts";
 import "./dropout/op.test.ts";
 import "./embedding/op.test.ts";
 import "./half/op.test.ts";
+import "./kvcache/op.test.ts";
 import "./layernorm/op.test.ts";
 import "./losses/op.test.ts";
 import "./matmul/op.test.ts";

@@ -1,5 +1,5 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { ATTENTION_PARAMS, bindingsOf, INFO_OF_BATCH, isKey, keepFactor, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, keysOfBatch, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
 
 export const LINEAR_WORKGROUP_SIZE = 32;
 
@@ -43,12 +43,11 @@ export function gradientOfBiasKernel(options: Pick<AttentionVariant, "headDim" |
   let bEnd = select(p.batch, bFirst + 1u, p.biasBatch != 0u);
   let hFirst = select(0u, place % headsOfBias, p.biasHead != 0u);
   let hEnd = select(p.heads, hFirst + 1u, p.biasHead != 0u);
-  let distance = i32(j) - (i32(i) + i32(p.keys) - i32(p.queries));
-  let unseen = distance > p.after || distance < -p.before;
   var total = 0.0;
   for (var b = bFirst; b < bEnd; b++) {
-    ${variant.info ? INFO_OF_BATCH : ""}
-    if (unseen || !(${isKey(variant, "j")})) { continue; }
+    ${keysOfBatch(variant)}
+    let distance = i32(j) - (i32(i) + shift);
+    if (distance > p.after || distance < -p.before || !(${isKey(variant, "j")})) { continue; }
     for (var h = hFirst; h < hEnd; h++) {
       let keyHead = h / (p.heads / p.keyHeads);
       let row = ${rowOfQ("i")};

@@ -9,12 +9,23 @@ import { operandsOf, type Part } from "./operands.ts";
 /** The smallest f32, added to the score of a key that is not attended to: whatever the key holds vanishes in the sum. */
 const MASKED = -3.4028234663852886e38;
 
-/** Nothing is computed here: attention takes the mask and the key as they are. */
-export function onnxAttentionKeys({ graph, inputs, attributes: { mask, dropout }, keep }: OnnxContext<AttentionKeysAttributes>): Value[] {
-  if (mask) keep("attended", graph.op("Unsqueeze", [graph.cast(inputs[0]!.value, "bool"), graph.ints([1, 2])]));
+/** Attention takes the mask, the key and the lengths as they are: [batch, 1, 1, keys], [], [batch, 1, 1, 1]. */
+export function onnxAttentionKeys({ graph, inputs, attributes: { mask, dropout, lengths }, dim, keep }: OnnxContext<AttentionKeysAttributes>): Value[] {
+  const present: Value[] = [];
+  if (mask) present.push(graph.op("Unsqueeze", [graph.cast(inputs[0]!.value, "bool"), graph.ints([1, 2])]));
+  if (lengths) {
+    const each = graph.op("Min", [graph.cast(inputs.at(-1)!.value, "i64"), graph.scalarExtent(dim("keys"))]);
+    const apart = graph.op("Unsqueeze", [each, graph.ints([1, 2, 3])]);
+    keep("lengths", apart);
+    present.push(graph.op("Less", [steps(graph, dim("keys")), apart]));
+  }
+  if (present.length > 0) keep("attended", present.reduce((a, b) => graph.op("And", [a, b])));
   if (dropout) keep("dropoutKey", inputs[mask ? 1 : 0]!.value);
   return [""];
 }
+
+/** 0, 1, … below an extent. */
+const steps = (graph: OnnxGraph, extent: Dim) => graph.op("Range", [graph.scalarExtent(0), graph.scalarExtent(extent), graph.scalarExtent(1)]);
 
 /** [batch, length, heads, headDim] ↔ [batch, heads, length, headDim]. */
 const swapHeads = (graph: OnnxGraph, x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
@@ -78,15 +89,15 @@ function keyHeads(graph: OnnxGraph, { value, dims: [batch, length, own, headDim]
 function attended(graph: OnnxGraph, { q, k, keys }: Problem, { reach }: AttentionAttributes): Value | null {
   const conditions = [keys?.kept("attended") ?? []].flat();
   const [queries, length] = [q.dims[1], k.dims[1]];
-  const steps = (extent: Dim) => graph.op("Range", [graph.scalarExtent(0), graph.scalarExtent(extent), graph.scalarExtent(1)]);
-  // The key at each query's own place, shifted to the last or first that it sees.
+  const lengths = keys?.kept("lengths");
+  // The key at each query's own place, shifted to the last or first that it sees: [queries, 1], or [batch, 1, queries, 1].
   const limit = (by: number) => {
-    const shift = graph.op("Sub", [graph.scalarExtent(length), graph.scalarExtent(queries)]);
-    const own = graph.op("Add", [steps(queries), shift]);
-    return graph.op("Unsqueeze", [by === 0 ? own : graph.op("Add", [own, graph.scalarExtent(by)]), graph.ints([1])]);
+    const shift = graph.op("Sub", [lengths ?? graph.scalarExtent(length), graph.scalarExtent(queries)]);
+    const own = graph.op("Add", [graph.op("Unsqueeze", [steps(graph, queries), graph.ints([1])]), shift]);
+    return by === 0 ? own : graph.op("Add", [own, graph.scalarExtent(by)]);
   };
-  if (reach.after !== null) conditions.push(graph.op("LessOrEqual", [steps(length), limit(reach.after)]));
-  if (reach.before !== null) conditions.push(graph.op("GreaterOrEqual", [steps(length), limit(-reach.before)]));
+  if (reach.after !== null) conditions.push(graph.op("LessOrEqual", [steps(graph, length), limit(reach.after)]));
+  if (reach.before !== null) conditions.push(graph.op("GreaterOrEqual", [steps(graph, length), limit(-reach.before)]));
   return conditions.length === 0 ? null : conditions.reduce((a, b) => graph.op("And", [a, b]));
 }
 

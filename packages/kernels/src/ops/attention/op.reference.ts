@@ -1,5 +1,6 @@
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { dropThreshold, randomBits } from "../dropout/random.ts";
+import { INFO_WORDS } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
 import { operandsOf, type Part } from "./operands.ts";
 
@@ -41,12 +42,17 @@ function problemOf(inputs: readonly NdArray[], attributes: AttentionAttributes):
 
 const placeIn = ({ offset, row, step }: Part, length: number, b: number, i: number, head: number) => offset + (b * length + i) * row + head * step;
 
-/** The key's bit in what keys.ts makes of the mask. */
-const isKey = (keys: NdArray, b: number, length: number, j: number) => ((keys.data[1 + b * (2 + Math.ceil(length / 32)) + 2 + (j >> 5)]! >>> (j & 31)) & 1) === 1;
+/** What keys.ts says of one batch: how many keys count, and which are no padding. */
+function keysOf(keys: NdArray | undefined, b: number, length: number): { count: number; isKey: (j: number) => boolean } {
+  if (!keys) return { count: length, isKey: () => true };
+  const row = 1 + b * (INFO_WORDS + Math.ceil(length / 32));
+  return { count: keys.data[row + 2]!, isKey: (j) => ((keys.data[row + INFO_WORDS + (j >> 5)]! >>> (j & 31)) & 1) === 1 };
+}
 
 /** The softmax row of every query of every head. */
 function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, keyHeads, headDim, parts, scale, reach, softCap, dropout }: AttentionAttributes): Generator<Row> {
   for (let b = 0; b < batch; b++) {
+    const { count, isKey } = keysOf(keys, b, length);
     for (let h = 0; h < heads; h++) {
       const keyHead = Math.floor(h / (heads / keyHeads));
       const keyAt = (j: number) => placeIn(parts.k, length, b, j, keyHead);
@@ -57,8 +63,8 @@ function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, k
         const biasAt = (j: number) => (((bias!.shape[0] === 1 ? 0 : b) * bias!.shape[1]! + (bias!.shape[1] === 1 ? 0 : h)) * queries + i) * length + j;
         const slopes = new Float64Array(length).fill(1);
         const scores = Array.from({ length }, (_, j) => {
-          const distance = j - (i + length - queries);
-          const attended = (!keys || isKey(keys, b, length, j)) && distance >= -(reach.before ?? Infinity) && distance <= (reach.after ?? Infinity);
+          const distance = j - (i + count - queries);
+          const attended = isKey(j) && distance >= -(reach.before ?? Infinity) && distance <= (reach.after ?? Infinity);
           if (!attended) return null;
           let score = 0;
           for (let d = 0; d < headDim; d++) score += q.data[at + d]! * k.data[keyAt(j) + d]!;

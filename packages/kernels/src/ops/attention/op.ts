@@ -11,7 +11,7 @@ import { findOperands, operandsOf, type Operands } from "./operands.ts";
 
 export interface AttentionAttributes extends Operands {
   scale: number;
-  /** Query i sees keys from i + Tk − Tq − before to i + Tk − Tq + after; null for no limit. */
+  /** Query i sees keys from i + length − Tq − before to i + length − Tq + after, where length is Tk or what `keys` says; null for no limit. */
   reach: { readonly before: number | null; readonly after: number | null };
   softCap: number | null;
   /** Which inputs there are after q, k and v, in this order: keys (see keys.ts) and bias. */
@@ -57,9 +57,14 @@ const attentionGradientOp: Op<AttentionAttributes> = {
 export interface AttentionOptions {
   /** f32, i32 or u32 [B, Tk]: 0 for padding, anything else is attended to. */
   mask?: TensorLike;
+  /**
+   * i32 or u32 [B]: only the first lengths[b] keys are there, and the last query stands at the last of them; what the others hold
+   * does not matter, and costs nothing. For a cache of keys: see extendCache. More than Tk is Tk.
+   */
+  lengths?: TensorLike;
   /** f32 [1 or B, 1 or H, Tq, Tk], added to the scaled scores; differentiable. */
   bias?: TensorLike;
-  /** Query i attends to keys up to i + Tk − Tq. */
+  /** Query i attends to keys up to i + Tk − Tq, or i + lengths[b] − Tq. */
   causal?: boolean;
   /**
    * Keys near by only, and the others cost nothing. Causal: the query's own place and `window` − 1 before it, as transformers'
@@ -89,7 +94,7 @@ const MAX_HEAD_DIM = 256;
  * @returns f32 [B, Tq, H, D]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */
-export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, bias, causal = false, window, softCap, scale, dropout }: AttentionOptions = {}): Tensor {
+export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, lengths, bias, causal = false, window, softCap, scale, dropout }: AttentionOptions = {}): Tensor {
   const given = [q, k, v].map(asTensor) as [Tensor, Tensor, Tensor];
   checkOperands(given);
   const [batch, queries, heads, headDim] = given[0].shape as [number, number, number, number];
@@ -97,6 +102,10 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, b
   const maskTensor = mask === undefined ? undefined : asTensor(mask);
   if (maskTensor && !sameShape(maskTensor.shape, [batch, keys])) {
     throw new HeddleError("SHAPE_MISMATCH", `[attention] the mask must be [batch, keys] = ${formatShape([batch, keys])}, got ${formatShape(maskTensor.shape)}; a mask over pairs goes into bias as 0 and -1e9`);
+  }
+  const lengthsTensor = lengths === undefined ? undefined : asTensor(lengths);
+  if (lengthsTensor && (lengthsTensor.dtype === "f32" || !sameShape(lengthsTensor.shape, [batch]))) {
+    throw new HeddleError("SHAPE_MISMATCH", `[attention] lengths must be i32 or u32 [batch] = ${formatShape([batch])}, got ${lengthsTensor.dtype} ${formatShape(lengthsTensor.shape)}`);
   }
   const biasTensor = bias === undefined ? undefined : asTensor(bias);
   if (biasTensor) checkBias(biasTensor, [batch, heads, queries, keys]);
@@ -109,7 +118,7 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, b
     throw new HeddleError("DTYPE_MISMATCH", `[attention] the dropout key must be a u32 scalar of shape [], got ${keyTensor.dtype} ${formatShape(keyTensor.shape)}; make one input of the program from the seed and the step`);
   }
   const { tensors, operands } = findOperands(...given);
-  const control = maskTensor || keyTensor ? [attentionKeys(batch, keys, maskTensor, keyTensor)] : [];
+  const control = maskTensor || keyTensor || lengthsTensor ? [attentionKeys(batch, keys, { mask: maskTensor, dropoutKey: keyTensor, lengths: lengthsTensor })] : [];
   return emit(attentionOp, [...tensors, ...control, ...(biasTensor ? [biasTensor] : [])], {
     ...operands,
     scale: scale ?? 1 / Math.sqrt(headDim),

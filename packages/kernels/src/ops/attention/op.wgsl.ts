@@ -5,6 +5,7 @@ import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import { dropThreshold } from "../dropout/random.ts";
 import { gradientOfKeysKernel, gradientOfQueriesKernel } from "./backward.wgsl.ts";
+import { COMBINE_WORKGROUP_SIZE, combineKernel, decodeKernel, decodeVariant } from "./decode.wgsl.ts";
 import { forwardKernel } from "./forward.wgsl.ts";
 import { gradientOfBiasKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./gradient-of-bias.wgsl.ts";
 import type { AttentionAttributes } from "./op.ts";
@@ -65,15 +66,47 @@ function pairsInReach(queries: number, keys: number, { before, after }: Attentio
   return pairs;
 }
 
-export function lowerAttention({ attributes, inputs, outputs, adapter, dispatch }: LowerContext<AttentionAttributes>): void {
+export function lowerAttention(context: LowerContext<AttentionAttributes>): void {
+  const { attributes, inputs, outputs, adapter, dispatch } = context;
   const { batch, queries, grid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
   const variant = attentionVariant(adapter, attributes, "forward");
+  if (queries === 1) {
+    lowerDecode(context, variant);
+    return;
+  }
   dispatch({
     kernel: kernelOnce(["forward", variant], () => forwardKernel(variant)),
     buffers: [...inputs, ...outputs],
     ...grid(variant, queries, batch * attributes.heads),
     flops: 2 * flopsPerProduct,
     bytes: 2 * (bytes.ofQueries + bytes.ofKeys),
+  });
+}
+
+/** One query a head. */
+function lowerDecode({ attributes, inputs, outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>, forward: AttentionVariant): void {
+  const { batch, keys, params, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const parts = batch * attributes.heads;
+  const { variant, splits } = decodeVariant(adapter, forward, parts, keys);
+  const vectors = Math.ceil(attributes.headDim / 4);
+  const partial = variant.partial ? scratch({ dtype: "f32", shape: [parts, splits, vectors + 1, 4] }) : undefined;
+  dispatch({
+    kernel: kernelOnce(["decode", variant], () => decodeKernel(variant)),
+    buffers: [...inputs, ...(partial ? [partial] : outputs)],
+    params: { ...params, held: 0, tiles: splits, parts },
+    workgroups: linearWorkgroups(splits * parts, 1),
+    flops: 2 * flopsPerProduct,
+    bytes: 2 * (bytes.ofQueries + bytes.ofKeys),
+  });
+  if (!partial) return;
+  const count = parts * vectors;
+  dispatch({
+    kernel: kernelOnce(["combine", variant.headDim, variant.width], () => combineKernel(variant)),
+    buffers: [partial, ...outputs],
+    params: { count, splits },
+    workgroups: linearWorkgroups(count, COMBINE_WORKGROUP_SIZE),
+    flops: 8 * count * splits,
+    bytes: 16 * count * (splits + 1),
   });
 }
 

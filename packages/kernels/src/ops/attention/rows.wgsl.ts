@@ -15,6 +15,32 @@ export interface OtherRows {
   readonly count: string;
 }
 
+/** How a text loads and stores chunks, vec4s of headDim: 0, 1, … of the row that begins at element `row`. */
+export function chunksOf({ headDim, width }: Pick<AttentionVariant, "headDim" | "width">) {
+  const count = Math.ceil(headDim / 4);
+  return {
+    count,
+    /** Some number of the row past headDim; `end`: all chunks asked for are below it. */
+    load: (buffer: string, row: string, chunk: string, end: number): string =>
+      width === 4
+        ? `${buffer}[${row} / 4u + ${end > count ? `min(${chunk}, ${count - 1}u)` : chunk}]`
+        : `vec4f(${range(4).map((c) => `${buffer}[${row} + min(4u * ${chunk} + ${c}u, ${headDim - 1}u)]`).join(", ")})`,
+    /** Zeros past headDim. */
+    loadExact(buffer: string, row: string, chunk: string, end: number): string {
+      const value = this.load(buffer, row, chunk, end);
+      if (width === 4) return end > count ? `select(vec4f(0), ${value}, ${chunk} < ${count}u)` : value;
+      return `select(vec4f(0), ${value}, vec4u(4u * ${chunk}) + vec4u(0u, 1u, 2u, 3u) < vec4u(${headDim}u))`;
+    },
+    store: (buffer: string, row: string, chunk: string, value: string, end: number): string =>
+      width === 4
+        ? `${end > count ? `if (${chunk} < ${count}u) ` : ""}{ ${buffer}[${row} / 4u + ${chunk}] = ${value}; }`
+        : range(4).map((c) => `if (4u * ${chunk} + ${c}u < ${headDim}u) { ${buffer}[${row} + 4u * ${chunk} + ${c}u] = (${value}).${"xyzw"[c]}; }`).join(" "),
+  };
+}
+
+/** WGSL functions that add up over the four lanes of a quad. */
+export const QUAD_SUM = "fn sumOfLanes(x: f32) -> f32 { let pair = x + quadSwapX(x); return pair + quadSwapY(pair); }";
+
 /** Workgroup memory that a device has by default is 16 KiB, for two tiles. */
 const TILE_VECTORS = 512;
 
@@ -26,8 +52,9 @@ const TILE_VECTORS = 512;
  * private array in a loop that is too long to unroll, and the other rows are loaded once for all lanes.
  */
 export function rowsText(variant: AttentionVariant) {
-  const { sharing, split, headDim, width, rows, unroll, workgroupSize } = variant;
-  const chunks = Math.ceil(headDim / 4);
+  const { sharing, split, width, rows, unroll, workgroupSize } = variant;
+  const access = chunksOf(variant);
+  const chunks = access.count;
   /** Chunks that a lane holds of each row: own, own + split, … */
   const perLane = Math.ceil(chunks / split);
   const groups = workgroupSize / split;
@@ -35,18 +62,6 @@ export function rowsText(variant: AttentionVariant) {
   const [r$, u$, c$] = [range(rows), range(unroll), range(perLane)];
   /** A power of two, so that a word of flags is of one tile or more. */
   const tileRows = 2 ** Math.floor(Math.log2(Math.min(TILE_ROWS, TILE_VECTORS / chunks)));
-  const ragged = perLane * split !== chunks || width === 1;
-
-  /** One of the chunks 0, 1, … below `past`: some number of the row past headDim. */
-  const load = (buffer: string, row: string, chunk: string, past: number) =>
-    width === 4
-      ? `${buffer}[${row} / 4u + ${past > chunks ? `min(${chunk}, ${chunks - 1}u)` : chunk}]`
-      : `vec4f(${range(4).map((c) => `${buffer}[${row} + min(4u * ${chunk} + ${c}u, ${headDim - 1}u)]`).join(", ")})`;
-  const inside = (chunk: string) => (width === 4 ? `${chunk} < ${chunks}u` : `vec4u(4u * ${chunk}) + vec4u(0u, 1u, 2u, 3u) < vec4u(${headDim}u)`);
-  const store = (buffer: string, row: string, chunk: string, value: string) =>
-    width === 4
-      ? `${ragged ? `if (${chunk} < ${chunks}u) ` : ""}{ ${buffer}[${row} / 4u + ${chunk}] = ${value}; }`
-      : range(4).map((c) => `if (4u * ${chunk} + ${c}u < ${headDim}u) { ${buffer}[${row} + 4u * ${chunk} + ${c}u] = ${value}.${"xyzw"[c]}; }`).join(" ");
   const overHeld = (body: string) => `for (var n = 0u; n < p.held; n++) {
     let i = first + (n / ${perLane}u) * ${groups}u;
     let chunk = own + (n % ${perLane}u) * ${split}u;
@@ -64,7 +79,7 @@ export function rowsText(variant: AttentionVariant) {
     /** Feature that the text needs. */
     enable: lanes > 1 || split > 1 ? ["subgroups"] : [],
     module: [
-      ...(split > 1 ? ["fn sumOfLanes(x: f32) -> f32 { let pair = x + quadSwapX(x); return pair + quadSwapY(pair); }"] : []),
+      ...(split > 1 ? [QUAD_SUM] : []),
       ...(sharing === "tile" ? [`var<workgroup> tile0: array<vec4f, ${tileRows * chunks}>;`, `var<workgroup> tile1: array<vec4f, ${tileRows * chunks}>;`] : []),
     ].join("\n"),
     /** Statements: this workgroup's `tile` and `part`, `own`: which part of each row this lane holds, `first`: its first row. */
@@ -81,15 +96,14 @@ export function rowsText(variant: AttentionVariant) {
     loadHeld: (tensors: readonly HeldRows[], count: string) => `
   ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
   ${overHeld(tensors.map(({ name, buffer, rowOf }) => {
-    const value = load(buffer, rowOf(`min(i, ${count} - 1u)`), "chunk", perLane * split);
-    return `${name}Held[n] = ${ragged ? `select(vec4f(0), ${value}, ${inside("chunk")})` : value};`;
+    return `${name}Held[n] = ${access.loadExact(buffer, rowOf(`min(i, ${count} - 1u)`), "chunk", perLane * split)};`;
   }).join("\n    "))}
   ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `let ${name}${r}_${c} = ${name}Held[${r * perLane + c}];`).join(" ")).join("\n  ")).join("\n  ")}`,
     /** Statements that store what `value` gives for row r and chunk c. */
     storeHeld: (tensors: readonly HeldRows[], count: string, value: (name: string, r: number, c: number) => string) => `
   ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
   ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `${name}Held[${r * perLane + c}] = ${value(name, r, c)};`).join(" ")).join("\n  ")).join("\n  ")}
-  ${overHeld(`if (i < ${count}) { ${tensors.map(({ name, buffer, rowOf }) => `let ${name}At = ${rowOf("i")}; ${store(buffer, `${name}At`, "chunk", `${name}Held[n]`)}`).join(" ")} }`)}`,
+  ${overHeld(`if (i < ${count}) { ${tensors.map(({ name, buffer, rowOf }) => `let ${name}At = ${rowOf("i")}; ${access.store(buffer, `${name}At`, "chunk", `${name}Held[n]`, perLane * split)}`).join(" ")} }`)}`,
     dot: (name: string, r: number, of: (c: number) => string) => c$.map((c) => `dot(${name}${r}_${c}, ${of(c)})`).join(" + "),
     /**
      * A loop over rows [from, end) of the others. `inTile` begins each tile of rows from `tileBegin`; `body` takes the rows
@@ -102,7 +116,7 @@ export function rowsText(variant: AttentionVariant) {
       const element = (s: number) => (lanes === 1 ? `${s}u` : `(localIndex % ${lanes}u + ${s * lanes}u)`);
       const loads = sharing === "tile"
         ? ""
-        : u$.map((u) => buffers.map((buffer, index) => `let at${index}_${u} = ${rowOf(index as 0 | 1, safe(`u32(x) + ${u}u`))}; ${slices.map((s) => `let other${index}_${u}_${s} = ${load(buffer, `at${index}_${u}`, element(s), slices.length * lanes)};`).join(" ")}`).join("\n      ")).join("\n      ");
+        : u$.map((u) => buffers.map((buffer, index) => `let at${index}_${u} = ${rowOf(index as 0 | 1, safe(`u32(x) + ${u}u`))}; ${slices.map((s) => `let other${index}_${u}_${s} = ${access.load(buffer, `at${index}_${u}`, element(s), slices.length * lanes)};`).join(" ")}`).join("\n      ")).join("\n      ");
       const chunk = (index: 0 | 1, u: number, c: number) => {
         const value = `other${index}_${u}_${Math.floor(c / lanes)}`;
         if (sharing === "tile") return `tile${index}[min(u32(x - tileBegin) + ${u}u, ${tileRows - 1}u) * ${chunks}u + ${perLane * split > chunks ? `min(${chunkOf(c)}, ${chunks - 1}u)` : chunkOf(c)}]`;
@@ -112,7 +126,7 @@ export function rowsText(variant: AttentionVariant) {
     workgroupBarrier();
     for (var n = localIndex; n < ${tileRows * chunks}u; n += ${workgroupSize}u) {
       let row = ${safe(`u32(tileBegin) + n / ${chunks}u`)};
-      ${buffers.map((buffer, index) => `let at${index} = ${rowOf(index as 0 | 1, "row")}; tile${index}[n] = ${load(buffer, `at${index}`, `(n % ${chunks}u)`, chunks)};`).join("\n      ")}
+      ${buffers.map((buffer, index) => `let at${index} = ${rowOf(index as 0 | 1, "row")}; tile${index}[n] = ${access.load(buffer, `at${index}`, `(n % ${chunks}u)`, chunks)};`).join("\n      ")}
     }
     workgroupBarrier();`;
       return `

@@ -23,9 +23,10 @@ describe.each(profiles)("attention on %s", (_, changes) => {
   afterAll(() => device.workspace.release(device));
 
   it.each([
-    { queries: 37, keys: 70, headDim: 72, causal: true },
-    { queries: 9, keys: 3, headDim: 7, causal: false },
-  ])("is the reference, forward and backward, %o", async ({ queries, keys, headDim, causal }) => {
+    { queries: 37, keys: 70, headDim: 72, causal: true, window: 50 },
+    { queries: 9, keys: 3, headDim: 7, causal: false, window: 50 },
+    { queries: 1, keys: 600, headDim: 72, causal: true, window: 500 },
+  ])("is the reference, forward and backward, %o", async ({ queries, keys, headDim, causal, window }) => {
     const inputs = {
       q: randomTensor([2, queries, 2, headDim], 1, 2),
       k: randomTensor([2, keys, 1, headDim], 2, 2),
@@ -33,7 +34,7 @@ describe.each(profiles)("attention on %s", (_, changes) => {
       mask: { shape: [2, keys], data: Float32Array.from({ length: 2 * keys }, (_, i) => (i % 5 === 2 ? 0 : 1)) },
       bias: randomTensor([1, 2, queries, keys], 4),
     };
-    await checkWithGradients(device, ({ q, k, v, mask, bias }) => ({ y: attention(q!, k!, v!, { causal, window: 50, mask: mask!, bias: bias! }) }), inputs, ["q", "k", "v", "bias"]);
+    await checkWithGradients(device, ({ q, k, v, mask, bias }) => ({ y: attention(q!, k!, v!, { causal, window, mask: mask!, bias: bias! }) }), inputs, ["q", "k", "v", "bias"]);
     expect(device.traffic.dispatches).toBeGreaterThan(0);
   });
 });

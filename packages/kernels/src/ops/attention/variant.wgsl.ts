@@ -1,5 +1,6 @@
 import type { AdapterProfile } from "../../device/profile.ts";
 import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
+import { INFO_WORDS } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
 import type { Joined } from "./operands.ts";
 
@@ -144,7 +145,11 @@ export function scoreOf({ bias, softCap }: Pick<AttentionVariant, "bias" | "soft
       let score${t} = tanh${t} * p.softCap${added};`;
 }
 
-/** Words of keys.ts for one batch: where its keys begin and end, and a bit for each. */
-export const INFO_OF_BATCH = `let flags = 1u + b * (2u + (p.keys + ${TILE_ROWS - 1}u) / ${TILE_ROWS}u);`;
+/** Statements: where the words of keys.ts for batch b begin; how far the keys are ahead of the queries. */
+export const keysOfBatch = ({ info }: Pick<AttentionVariant, "info">): string =>
+  info
+    ? `let flags = 1u + b * (${INFO_WORDS}u + (p.keys + ${TILE_ROWS - 1}u) / ${TILE_ROWS}u);
+  let shift = i32(info[flags + 2u]) - i32(p.queries);`
+    : "let shift = i32(p.keys) - i32(p.queries);";
 /** Condition: key j is no padding. */
-export const isKey = ({ info }: Pick<AttentionVariant, "info">, j: string): string => (info ? `((info[flags + 2u + ${j} / ${TILE_ROWS}u] >> (${j} % ${TILE_ROWS}u)) & 1u) != 0u` : "true");
+export const isKey = ({ info }: Pick<AttentionVariant, "info">, j: string): string => (info ? `((info[flags + ${INFO_WORDS}u + ${j} / ${TILE_ROWS}u] >> (${j} % ${TILE_ROWS}u)) & 1u) != 0u` : "true");
