@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { HeddleError } from "../errors.ts";
 import { Budget } from "./budget.ts";
-import { chooseFastest, type Trial } from "./choose.ts";
+import { chooseFastest, type Choice, type Trial } from "./choose.ts";
 
 /** How a made-up design behaves. */
 interface Behaviour {
@@ -81,18 +81,18 @@ describe("chooseFastest", () => {
         { design: "right", outcome: "won", ms: 9 },
       ],
     });
-    expect(await bench({ shipped: { ms: 1, wrong: "all of it" } }).choose()).toBeNull();
+    expect(await bench({ shipped: { ms: 1, wrong: "all of it" } }).choose()).toEqual({ reason: "no design gave a right result: shipped: all of it" });
   });
 
   it("drops a design whose compiling alone eats a quarter of the budget, but not the default", async () => {
     const choice = await bench({ shipped: { ms: 5, compileMs: 3000 }, large: { ms: 1, compileMs: 3000 }, small: { ms: 4 } }).choose();
     expect(choice).toMatchObject({ winner: "small" });
-    expect(choice!.candidates[1]).toEqual({ design: "large", outcome: "slow to compile", reason: "compiling took 3000 ms, and may take 2500 ms of the budget" });
+    expect((choice as Choice).candidates[1]).toEqual({ design: "large", outcome: "slow to compile", reason: "compiling took 3000 ms, and may take 2500 ms of the budget" });
   });
 
   it("decides nothing where the budget ends before every design was looked at", async () => {
     const { choose, disposed } = bench({ shipped: { ms: 30, compileMs: 90 }, other: { ms: 1 } }, { totalMs: 100 });
-    expect(await choose()).toBeNull();
+    expect(await choose()).toEqual({ reason: "the budget of 100 ms was spent" });
     expect(disposed).toEqual(["shipped"]);
   });
 
@@ -100,6 +100,11 @@ describe("chooseFastest", () => {
     let batch = 0;
     const { choose } = bench({ shipped: { ms: 30 }, other: { ms: 29.5 } }, { drift: () => (batch++ % 5 === 0 ? 0.8 : 1) });
     expect(await choose()).toMatchObject({ winner: "shipped" });
+  });
+
+  it("decides nothing where a design is much faster, but not always", async () => {
+    const { choose } = bench({ shipped: { ms: 30 }, other: { ms: 20 } }, { drift: (batch) => (batch % 6 === 1 ? 2 : 1) });
+    expect(await choose()).toEqual({ reason: expect.stringMatching(/^other took 1.5 times less than shipped at its best, but not always/) as string });
   });
 
   it("does not take a default for slow that stalled before the race", async () => {

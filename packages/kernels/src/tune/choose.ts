@@ -29,6 +29,11 @@ export interface Choice {
   readonly candidates: readonly CandidateResult[];
 }
 
+/** Why nothing was found out: the default stays, and the next time asks again. */
+export interface Undecided {
+  readonly reason: string;
+}
+
 /** Shorter batches measure the queue and the clock. */
 const MIN_BATCH_MS = 20;
 const MAX_REPEATS = 4096;
@@ -38,6 +43,8 @@ const MIN_ROUNDS = 4;
 const HOPELESS = 3;
 /** The default stays unless another is faster by this much, and in every round but one of `ROUNDS`: noise changes nothing. */
 const MARGIN = 1.03;
+/** A design that much faster at its best should have won: where it did not, nothing is known. */
+const UNDECIDED = 1.2;
 /** Share of the budget that compiling one design may take. */
 const COMPILE_SHARE = 0.25;
 
@@ -52,21 +59,20 @@ interface Runner {
 }
 
 /**
- * The fastest of the designs that give right results; the first, unless another is clearly faster. Null where the budget ended
- * before all had been looked at.
+ * The fastest of the designs that give right results; the first, unless another is clearly faster.
  *
  * @param designs the default first
  * @param open a design's trial, disposed before this returns
  * @throws the signal's reason; DEVICE_LOST and DISPOSED from trials. Any other error puts its design out, with the reason
  */
-export async function chooseFastest<D extends Design>(designs: readonly D[], open: (design: D) => Trial, { budget, signal }: { budget: Budget; signal?: AbortSignal }): Promise<Choice | null> {
+export async function chooseFastest<D extends Design>(designs: readonly D[], open: (design: D) => Trial, { budget, signal }: { budget: Budget; signal?: AbortSignal }): Promise<Choice | Undecided> {
   const runners: Runner[] = [];
   const out = new Map<string, CandidateResult>();
   const trials: Trial[] = [];
   try {
     for (const design of designs) {
       signal?.throwIfAborted();
-      if (budget.isSpent) return null;
+      if (budget.isSpent) return spent(budget);
       const trial = open(design);
       trials.push(trial);
       // The default is compiled anyway where nothing is measured.
@@ -78,7 +84,7 @@ export async function chooseFastest<D extends Design>(designs: readonly D[], ope
     // The default always races: it gives way to nothing but a fair comparison.
     const contenders = runners.filter(({ design, ms }) => design === designs[0]!.name || ms <= HOPELESS * Math.min(...runners.map((other) => other.ms)));
     if (contenders.length > 1) await race(contenders, budget, signal);
-    if (contenders.some(({ rounds }) => contenders.length > 1 && rounds.length < MIN_ROUNDS)) return null;
+    if (contenders.some(({ rounds }) => contenders.length > 1 && rounds.length < MIN_ROUNDS)) return spent(budget);
     return decide(designs.map(({ name }) => name), runners, out);
   } finally {
     for (const trial of trials) trial.dispose();
@@ -126,10 +132,17 @@ async function race(runners: readonly Runner[], budget: Budget, signal?: AbortSi
   }
 }
 
-function decide(designs: readonly string[], runners: readonly Runner[], out: ReadonlyMap<string, CandidateResult>): Choice | null {
+export const spent = ({ totalMs }: Budget): Undecided => ({ reason: `the budget of ${totalMs} ms was spent` });
+
+function decide(designs: readonly string[], runners: readonly Runner[], out: ReadonlyMap<string, CandidateResult>): Choice | Undecided {
+  const byTime = [...runners].sort((a, b) => a.ms - b.ms);
   const shipped = runners.find(({ design }) => design === designs[0]);
-  const [winner] = runners.filter((runner) => runner === shipped || !shipped || beats(runner, shipped)).sort((a, b) => a.ms - b.ms);
-  if (!winner) return null;
+  const winner = byTime.find((runner) => runner === shipped || !shipped || beats(runner, shipped));
+  if (!winner) return { reason: `no design gave a right result: ${[...out.values()].map(({ design, reason }) => `${design}: ${reason}`).join("; ")}` };
+  const [fastest] = byTime;
+  if (winner === shipped && shipped.ms > UNDECIDED * fastest!.ms) {
+    return { reason: `${fastest!.design} took ${(shipped.ms / fastest!.ms).toFixed(1)} times less than ${shipped.design} at its best, but not always: the machine is too busy to tell` };
+  }
   const result = (design: string): CandidateResult => {
     const runner = runners.find((other) => other.design === design);
     return runner ? { design, outcome: runner === winner ? "won" : "lost", ms: runner.ms } : out.get(design)!;

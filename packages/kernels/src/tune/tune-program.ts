@@ -6,7 +6,7 @@ import type { Program } from "../program/program.ts";
 import { WebGpuDevice } from "../webgpu/device.ts";
 import type { WebGpuState } from "../webgpu/state.ts";
 import { Budget } from "./budget.ts";
-import { chooseFastest, type CandidateResult } from "./choose.ts";
+import { chooseFastest, spent, type CandidateResult, type Undecided } from "./choose.ts";
 import { siteCommands } from "./site-program.ts";
 import { TrialSite } from "./trial.ts";
 import { bucketOf, Winners, type Winner } from "./winners.ts";
@@ -85,16 +85,15 @@ async function measure(device: WebGpuDevice, winners: Winners, program: Program,
   return results;
 }
 
-async function measureSite(device: WebGpuDevice, site: Site, work: number, bucket: string, budget: Budget, signal?: AbortSignal): Promise<TuneResult | { reason: string }> {
-  if (budget.isSpent) return { reason: `the budget of ${budget.totalMs} ms was spent` };
+async function measureSite(device: WebGpuDevice, site: Site, work: number, bucket: string, budget: Budget, signal?: AbortSignal): Promise<TuneResult | Undecided> {
+  if (budget.isSpent) return spent(budget);
   const designs = designsOf(site, device.gpu.profile);
   let trial: TrialSite | null = null;
   try {
     trial = new TrialSite(device, site, work);
     trial.fill();
     const choice = await chooseFastest(designs, (design) => trial!.open(design), { budget, signal });
-    if (choice) return { bucket, shipped: designs[0]!.name, ...choice };
-    return { reason: budget.isSpent ? `the budget of ${budget.totalMs} ms was spent` : "no design gave a right result" };
+    return "reason" in choice ? choice : { bucket, shipped: designs[0]!.name, ...choice };
   } catch (error) {
     // A tensor that does not fit a second time keeps its default.
     if (!HeddleError.isInstance(error) || (error.code !== "OUT_OF_MEMORY" && error.code !== "LIMIT_EXCEEDED")) throw error;
