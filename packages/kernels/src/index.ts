@@ -46,6 +46,8 @@ export { transpose } from "./ops/movement/transpose.ts";
 export { activation, activationNames, gelu, geluQuick, geluTanh, relu, silu, softplus, type ActivationName } from "./ops/activation/op.ts";
 export { attention, type AttentionOptions } from "./ops/attention/op.ts";
 export { cacheLengths, extendCache, type CacheExtension } from "./ops/kvcache/op.ts";
+export { rotaryEmbedding, type RotaryEmbeddingOptions, type RotaryOptions } from "./ops/rotary/op.ts";
+export { rotaryTable, type RotaryTableOptions } from "./ops/rotary/table.ts";
 export { dropout } from "./ops/dropout/op.ts";
 export { embedding, scatterAdd } from "./ops/embedding/op.ts";
 export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";

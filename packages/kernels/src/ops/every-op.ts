@@ -16,5 +16,6 @@ import "./optimizer/optimizer.test.ts";
 import "./quantizedmatmul/op.test.ts";
 import "./random-shapes.test.ts";
 import "./rmsnorm/op.test.ts";
+import "./rotary/op.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";
