@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { activation } from "../ops/activation/op.ts";
 import { dropout } from "../ops/dropout/op.ts";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
+import { embedding } from "../ops/embedding/op.ts";
 import { matmul } from "../ops/matmul/op.ts";
 import { logSoftmax, softmax } from "../ops/softmax/op.ts";
 import { topK } from "../ops/topk/op.ts";
@@ -40,9 +41,19 @@ describe("more than an adapter binds in one piece", () => {
     await checkForward(device, ({ x, key }) => ({ y: dropout(x!, 0.3, key!) }), inputs);
   });
 
+  it("an embedding's table is read in blocks", async () => {
+    const ids = { shape: [7], data: Int32Array.of(0, 1999, 640, 639, -5, 5000, 1280) };
+    await checkForward(device, ({ table, ids }) => ({ y: embedding(table!, ids!) }), { table: randomTensor([2000, 24], 1), ids }, 0);
+  });
+
   it("a product goes by columns of a large vocabulary", async () => {
     const fn: TracedFunction = ({ x, w, bias, other }) => ({ y: add(matmul(x!, w!, { transposeB: true, bias: bias!, activation: "gelu" }), other!) });
     for (const vocabulary of [1000, 1537]) await checkForward(device, fn, logits(5, vocabulary), 2e-5);
+  });
+
+  it("an embedding's table is read in blocks", async () => {
+    const ids = { shape: [7], data: Int32Array.of(0, 1999, 640, 639, -5, 5000, 1280) };
+    await checkForward(device, ({ table, ids }) => ({ y: embedding(table!, ids!) }), { table: randomTensor([2000, 24], 1), ids }, 0);
   });
 
   it("a product goes by columns of a large vocabulary in fewer bits", async () => {

@@ -1,5 +1,5 @@
 import type { Step } from "./fusion.ts";
-import { keyOf, ownerKey } from "./tensor.ts";
+import { keyOf, ownerKey, viewOffset } from "./tensor.ts";
 import { storageBytes } from "./types.ts";
 
 /** A storage for several tensors, next to each other. */
@@ -24,7 +24,7 @@ export function findNeighbours(steps: readonly Step[], { alignment, maxBytes = I
   steps.forEach((step, i) => {
     const nodes = step.kind === "fused" ? step.nodes.slice(-1) : step.nodes;
     for (const node of nodes) {
-      if (node.op.view) continue;
+      if (viewOffset(node) !== null) continue;
       const inPlace = node.op.inPlace?.(node.inputs.map(({ type }) => type)) ?? {};
       node.outputs.forEach((type, output) => {
         if (inPlace[output] === undefined) births.set(keyOf(node, output), { step: i, bytes: storageBytes(type) });

@@ -104,8 +104,11 @@ export interface Op<A extends Attributes = Attributes, D extends Design = Design
   vjp?(context: VjpContext<A>): (Tensor | null)[];
   reference?(inputs: readonly NdArray[], attributes: A, context: ReferenceContext): NdArray[];
   readonly elementwise?: Elementwise<A>;
-  /** True: the output is input 0's memory under another shape. */
-  readonly view?: boolean;
+  /**
+   * The output is input 0's memory under another shape: always (true), or where the function gives the element at which it
+   * begins there, a multiple of VIEW_ALIGNMENT; null: this one is lowered.
+   */
+  readonly view?: true | ((inputs: readonly TensorType[], attributes: A) => number | null);
   lower?(context: LowerContext<A, D>): void;
   /** Several lowerings to choose from; `lower` is told which. */
   readonly tunable?: Tunable<A, D>;

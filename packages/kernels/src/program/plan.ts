@@ -5,7 +5,7 @@ import { shippedDesigns, type Designs } from "./design.ts";
 import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
-import type { BufferRef, DispatchSpec } from "./lowering.ts";
+import { partOf, type BufferRef, type DispatchSpec } from "./lowering.ts";
 import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours.ts";
 import type { LowerContext, Op } from "./op.ts";
 import { statesOf, type Program } from "./program.ts";
@@ -14,7 +14,7 @@ import { checkBindings, exceeds, fusedBlocks, rowBlocks } from "./blocks.ts";
 import { joinSiblings } from "./siblings.ts";
 import { inBufferOfItsOwn, type StatePlace } from "./state-place.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
-import { keyOf, ownerKey, type Node, type Tensor } from "./tensor.ts";
+import { keyOf, ownerKey, viewOffset, type Node, type Tensor } from "./tensor.ts";
 import { bytesPerElement, dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
 
 /** Where a storage's bytes are. */
@@ -178,8 +178,9 @@ class Planner {
   private lowerOp(step: OpStep): void {
     const [node] = step.nodes;
     const { op } = node;
-    if (op.view) {
-      this.refs.set(keyOf(node, 0), { ...this.use(node.inputs[0]!), type: node.outputs[0]! });
+    const offset = viewOffset(node);
+    if (offset !== null) {
+      this.refs.set(keyOf(node, 0), partOf(this.use(node.inputs[0]!), offset, node.outputs[0]!));
       return;
     }
     const readers = new Map<string, number>();
@@ -254,21 +255,19 @@ class Planner {
     return this.updated.get(placeKey(place));
   }
 
-  /** Whether a copy at the end of the program replaces what is here. */
+  /** Whether a copy at the end of the program replaces what is here, or part of it. */
   private isReplaced(place: BufferRef): boolean {
-    const state = this.stateAt(place);
-    return state !== undefined && placeKey(this.ref(this.program.updates.get(state)!)) !== placeKey(place);
+    return [...this.program.updates].some(([state, update]) => overlap(this.stateRef(state), place) && placeKey(this.ref(update)) !== placeKey(this.stateRef(state)));
   }
 
   private updateStates(): void {
     const pending: { state: State; from: BufferRef }[] = [];
     for (const [state, tensor] of this.program.updates) {
       let from = this.ref(tensor);
-      const other = this.stateAt(from);
-      if (other === state) continue;
+      if (this.stateAt(from) === state) continue;
       this.extend(from.storage, this.now);
-      // A state replaced by another state's old value must not see that one's new value.
-      if (other) from = this.copied(from);
+      // A state replaced by another state's old value, or by part of it, must not see that one's new value.
+      if ([...this.updated.values()].some((other) => overlap(this.stateRef(other), from))) from = this.copied(from);
       pending.push({ state, from });
     }
     for (const { state, from } of pending) this.copy(from, this.stateRef(state));
@@ -355,4 +354,6 @@ class Planner {
   }
 }
 
+const begin = ({ offsetBytes = 0 }: BufferRef) => offsetBytes;
+const overlap = (a: BufferRef, b: BufferRef) => a.storage === b.storage && begin(a) < begin(b) + dataBytes(b.type) && begin(b) < begin(a) + dataBytes(a.type);
 const placeKey = ({ storage, offsetBytes = 0 }: BufferRef) => `${storage}@${offsetBytes}`;

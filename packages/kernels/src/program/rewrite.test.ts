@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
 import { activation } from "../ops/activation/op.ts";
+import { embedding } from "../ops/embedding/op.ts";
 import { matmul } from "../ops/matmul/op.ts";
 import { checkForward, randomTensor } from "../testing/check.ts";
 import { testDevice } from "../testing/devices.ts";
@@ -28,6 +29,17 @@ const cases: [string, TracedFunction, string[]][] = [
 ];
 
 describe("rewrite", () => {
+  it("what is added to embeddings joins them: positions for each text, one type for all", async () => {
+    const tables = { table: randomTensor([9, 8], 1), ids: { shape: [2, 3], data: Int32Array.of(0, 8, 3, 3, 1, 7) }, positions: randomTensor([3, 8], 2), type: randomTensor([1, 8], 3), each: randomTensor([2, 1, 8], 4) };
+    const types = Object.fromEntries(Object.entries(tables).map(([name, { shape }]) => [name, { dtype: name === "ids" ? ("i32" as const) : ("f32" as const), shape }]));
+    const fn: TracedFunction = ({ table, ids, positions, type }) => ({ y: add(add(embedding(table!, ids!), positions!), type!) });
+    const notRepeating: TracedFunction = ({ table, ids, each }) => ({ y: add(embedding(table!, ids!), each!) });
+    const namesOf = (of: TracedFunction) => rewrite(trace("names", types, of)).nodes.map(({ op }) => op.name).filter((name) => name !== "input");
+    expect(namesOf(fn)).toEqual(["embedding"]);
+    expect(namesOf(notRepeating)).toEqual(["embedding", "add"]);
+    for (const of of [fn, notRepeating]) await checkForward(device, of, tables);
+  });
+
   it.each(cases)("%s", async (_, fn, wanted) => {
     expect(names(fn)).toEqual(wanted);
     await checkForward(device, fn, inputs, 2e-5);

@@ -39,12 +39,18 @@ export class Tensor {
   }
 }
 
+/** Where in its first input's memory a node's output begins, in elements, where it is only another look at that memory; else null. */
+export function viewOffset({ op, inputs, attributes }: Node): number | null {
+  if (!op.view) return null;
+  return op.view === true ? 0 : op.view(inputs.map(({ type }) => type), attributes);
+}
+
 /** Names one output of one node of a trace. */
 export const keyOf = (node: Node, output: number): string => `${node.id}.${output}`;
 
 /** The key of the tensor whose memory `tensor` shows: its own, or that of what it is a view of. */
 export function ownerKey(tensor: Tensor): string {
   let owner = tensor;
-  while (owner.node.op.view) owner = owner.node.inputs[0]!;
+  while (viewOffset(owner.node) !== null) owner = owner.node.inputs[0]!;
   return keyOf(owner.node, owner.outputIndex);
 }

@@ -23,6 +23,9 @@ export interface HostTensor {
   readonly data: Float32Array | Int32Array | Uint32Array | Uint16Array;
 }
 
+/** Elements of four bytes between places in a buffer where a binding may begin, on every adapter. */
+export const VIEW_ALIGNMENT = 64;
+
 export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const extent of shape) size *= extent;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { State } from "../device/device.ts";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
+import { slice } from "../ops/movement/slice.ts";
 import { compile } from "../program/compile.ts";
 import { asTensor, assign } from "../program/trace.ts";
 import { randomTensor } from "../testing/check.ts";
@@ -68,5 +69,23 @@ describe("states made together", () => {
     turn.dispose();
     same.dispose();
     for (const state of [a, b, c, d]) state.dispose();
+  });
+
+  it("show a part of what they were before the program replaced them", async () => {
+    const [whole, part] = device.createStates([["whole", 192], ["part", 64]].map(([name, size]) => ({ name: name as string, type: { dtype: "f32", shape: [size as number] } }))) as [State, State];
+    const before = randomTensor([192], 3).data;
+    whole.write(before);
+    using f = compile(device, "parts", () => {
+      const old = asTensor(whole);
+      const middle = slice(old, { axis: 0, begin: 64, end: 128 });
+      assign(part, middle);
+      assign(whole, mul(old, 2));
+      return { middle, last: slice(old, { axis: 0, begin: 128, end: 192 }) };
+    });
+    const { middle, last } = await f.run({});
+    expect(middle!.data).toEqual(before.slice(64, 128));
+    expect(last!.data).toEqual(before.slice(128));
+    expect(await contents([whole, part])).toEqual([Array.from(before, (x) => 2 * x), Array.from(before.slice(64, 128))]);
+    for (const state of [whole, part]) state.dispose();
   });
 });

@@ -3,7 +3,7 @@ import type { BertConfig } from "../config/index.ts";
 import { embedding } from "../nn/embedding.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { mergeHeads, splitHeads } from "../nn/heads.ts";
-import { addLayerNorm, layerNorm } from "../nn/layer-norm.ts";
+import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { firstPositions } from "../nn/position-ids.ts";
 import { normal, zeros, type Scope } from "../nn/scope.ts";
@@ -23,8 +23,8 @@ function embeddings(scope: Scope, config: BertConfig, { inputIds, tokenTypeIds }
   const types = tokenTypeIds
     ? embedding(typeTable, tokenTypeIds, { count: typeVocabSize, size, initializerRange })
     : firstPositions(typeTable.parameter("weight", [typeVocabSize, size], normal(initializerRange)), 1, size);
-  const places = add(types, firstPositions(positionTable, length, size));
-  return dropout(addLayerNorm(scope.in("LayerNorm"), words, places, config.layerNormEps), config.hiddenDropoutProb, mode);
+  const sum = add(add(words, firstPositions(positionTable, length, size)), types);
+  return dropout(layerNorm(scope.in("LayerNorm"), sum, config.layerNormEps), config.hiddenDropoutProb, mode);
 }
 
 /** Section 3.2.2 of Vaswani et al. 2017: softmax(Q Kᵀ / √d) V per head. x [batch, length, hidden] → same. */

@@ -2,12 +2,13 @@ import type { OnnxContext } from "../../onnx/context.ts";
 import type { Value } from "../../onnx/graph.ts";
 import { int8Gather, isWorthQuantizing } from "../../onnx/quantize.ts";
 
-export function onnxEmbedding({ graph, inputs: [table, ids] }: OnnxContext<object>): Value[] {
+export function onnxEmbedding({ graph, inputs: [table, ids, ...addends] }: OnnxContext<object>): Value[] {
   const [rows, size] = table!.dims;
   const known = graph.clamped(ids!.value, rows!);
   // Embeddings are half of a small model's file. On this library's own runtime they only take room, and stay exact.
   const int8 = graph.int8 && graph.target === "portable" && table!.content && isWorthQuantizing(rows!, size!);
-  return [int8 ? int8Gather(graph, table!.value, table!.content as Float32Array, rows as number, known) : graph.op("Gather", [table!.value, known])];
+  const found = int8 ? int8Gather(graph, table!.value, table!.content as Float32Array, rows as number, known) : graph.op("Gather", [table!.value, known]);
+  return [addends.reduce((total, { value }) => graph.op("Add", [total, value]), found)];
 }
 
 export function onnxScatterAdd({ graph, inputs: [ids, updates], outputs: [y] }: OnnxContext<{ rows: number }>): Value[] {

@@ -2,14 +2,19 @@ import { HeddleError } from "../../errors.ts";
 import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, sameShape, type TensorType } from "../../program/types.ts";
+import { formatShape, sameShape, type Shape, type TensorType } from "../../program/types.ts";
 import { halfEmbeddingOp } from "./half.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
 import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
 import { lowerEmbedding } from "./op.wgsl.ts";
 import { lowerScatterAdd } from "./scatter.wgsl.ts";
 
-const embeddingOp: Op = defineOp({
+/** What is added to the rows found, as positions and token types are: inputs after ids, that many. Only rewriting makes them, after gradients were taken. */
+export interface EmbeddingAttributes {
+  addends: number;
+}
+
+const embeddingOp: Op<EmbeddingAttributes> = defineOp<EmbeddingAttributes>({
   name: "embedding",
   infer([table, ids]) {
     checkTable(table!, ids!);
@@ -17,6 +22,10 @@ const embeddingOp: Op = defineOp({
   },
   vjp: ({ inputs: [table, ids], gradients: [g] }) => [scatterAdd(ids!, g!, table!.shape[0]!), null],
   reference: referenceEmbedding,
+  absorb({ attributes: { addends }, type, consumer, others: [other] }) {
+    const fits = consumer.op.name === "add" && other && sameShape(consumer.outputs[0]!.shape, type.shape) && repeatsInside(other.shape, type.shape);
+    return fits && addends < 2 ? { attributes: { addends: addends + 1 }, inputs: [other], gone: [] } : null;
+  },
   lower: lowerEmbedding,
   onnx: onnxEmbedding,
 });
@@ -25,6 +34,13 @@ const embeddingOp: Op = defineOp({
 function checkTable(table: TensorType, ids: TensorType): void {
   if ((table.dtype !== "f32" && table.dtype !== "f16") || ids.dtype !== "i32") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 or f16 table and i32 ids, got ${table.dtype} and ${ids.dtype}; convert with cast()`);
   if (table.shape.length !== 2 || table.shape[0] === 0) throw new HeddleError("SHAPE_MISMATCH", `[embedding] the table must be [vocabulary, features] with at least one row, got ${formatShape(table.shape)}`);
+}
+
+/** Whether a tensor of shape `small` is added to one of shape `large` by going through it again and again: it has the last axes whole, and no more. */
+function repeatsInside(small: Shape, large: Shape): boolean {
+  const lead = small.findIndex((extent) => extent !== 1);
+  const rest = lead < 0 ? [] : small.slice(lead);
+  return rest.length > 0 && sameShape(rest, large.slice(large.length - rest.length));
 }
 
 const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
@@ -48,8 +64,8 @@ const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
  * Rows of a table by their numbers: y[...] = table[ids[...]], as torch.nn.functional.embedding.
  *
  * Ids outside [0, vocabulary) read the nearest row instead of foreign memory. The GPU cannot report them: whoever turns
- * text or items into ids checks them on the host first. The table is one binding: at most 128 MiB on default limits
- * (87,381 rows of 384).
+ * text or items into ids checks them on the host first. An f32 table that is more than one binding (128 MiB on default limits,
+ * 87,381 rows of 384) is read in blocks.
  *
  * @param table f32 [vocabulary, features], or f16, which has no gradient
  * @param ids i32 [...]
@@ -62,7 +78,7 @@ export function embedding(table: TensorLike, ids: TensorLike): Tensor {
     checkTable(weight.type, asTensor(ids).type);
     return emitOne(halfEmbeddingOp, [weight, ids], {});
   }
-  return emitOne(embeddingOp, [table, ids], {});
+  return emitOne(embeddingOp, [table, ids], { addends: 0 });
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Dim } from "../../onnx/dims.ts";
 import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, normalizeAxis, type Shape } from "../../program/types.ts";
+import { formatShape, normalizeAxis, VIEW_ALIGNMENT, type Shape } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { viewAxis, windowDispatch } from "./copy.wgsl.ts";
 
@@ -30,6 +30,11 @@ export const sliceOp: Op<SliceAttributes> = defineOp<SliceAttributes>({
   infer: ([x], { axis, begin, end }) => [{ dtype: x!.dtype, shape: withExtent(x!.shape, axis, end - begin) }],
   vjp: ({ inputs: [x], gradients: [g], attributes: { axis, begin, end } }) => [pad(g!, { axis, before: begin, after: x!.shape[axis]! - end })],
   reference: ([x], { axis, begin, end }, context) => [referenceWindow(x!, withExtent(x!.shape, axis, end - begin), axis, begin, context)],
+  // Steps of the first axis that counts lie together.
+  view([x], { axis, begin }) {
+    const { outer, inner } = viewAxis(x!.shape, axis);
+    return outer === 1 && x!.dtype !== "f16" && (begin * inner) % VIEW_ALIGNMENT === 0 ? begin * inner : null;
+  },
   lower: ({ inputs: [x], outputs: [y], attributes: { axis, begin }, dispatch }) => dispatch(windowDispatch(x!, y!, axis, begin)),
   onnx: ({ graph, inputs: [x], attributes: { axis }, dim }) => [graph.op("Slice", [x!.value, graph.extents([dim("begin")]), graph.extents([dim("end")]), graph.ints([axis])])],
 });
