@@ -15,6 +15,7 @@ import "./optimizer/many.test.ts";
 import "./optimizer/optimizer.test.ts";
 import "./quantizedmatmul/op.test.ts";
 import "./random-shapes.test.ts";
+import "./reduce/op.test.ts";
 import "./rmsnorm/op.test.ts";
 import "./rotary/op.test.ts";
 import "./softmax/op.test.ts";

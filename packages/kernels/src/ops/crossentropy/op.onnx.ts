@@ -29,9 +29,13 @@ export function onnxCrossEntropy({ graph, inputs: [logits, labels, weight], attr
   keep("targets", target);
   keep("logProbabilities", logProbabilities);
   const losses = graph.op("Neg", [sum(graph.op("Mul", [target, logProbabilities]))]);
-  const counted = weight || attributes.labelSmoothing > 0 ? countedWeight(graph, logits!, labels!.value, weight?.value, attributes) : sum(target);
   // The statistics are for the gradient, which takes what was kept instead.
-  return [losses, counted, losses];
+  if (attributes.reduction === "none") return [losses, losses];
+  const all = (x: Value) => graph.op("ReduceSum", [graph.reshape(x, [-1]), graph.ints([0])], { keepdims: 0 });
+  if (attributes.reduction === "sum") return [all(losses), losses];
+  const weights = all(weight || attributes.labelSmoothing > 0 ? countedWeight(graph, logits!, labels!.value, weight?.value, attributes) : sum(target));
+  const factor = graph.op("Div", [graph.float(1), graph.op("Where", [graph.op("Equal", [weights, graph.float(0)]), graph.float(1), weights])]);
+  return [graph.op("Mul", [all(losses), factor]), losses, factor];
 }
 
 /** The weight of a row's own class, whatever the smoothing. */
@@ -39,9 +43,10 @@ const countedWeight = (graph: OnnxGraph, logits: OnnxOperand, labels: Value, wei
   graph.op("ReduceSum", [targets(graph, logits, labels, weight, { ...attributes, labelSmoothing: 0 }), graph.ints([-1])], { keepdims: 0 });
 
 /** dy · (Σ targets · softmax − targets). */
-export function onnxCrossEntropyGradient({ graph, inputs: [, , statistics, g] }: OnnxContext<CrossEntropyAttributes>): Value[] {
+export function onnxCrossEntropyGradient({ graph, inputs: [, , statistics, g, factor], attributes: { reduction } }: OnnxContext<CrossEntropyAttributes>): Value[] {
   const target = statistics!.kept("targets")!;
   const mass = graph.op("ReduceSum", [target, graph.ints([-1])], { keepdims: 1 });
   const expected = graph.op("Mul", [graph.op("Exp", [statistics!.kept("logProbabilities")!]), mass]);
-  return [graph.op("Mul", [graph.op("Sub", [expected, target]), column(graph, g!.value)])];
+  const scale = reduction === "none" ? column(graph, g!.value) : reduction === "sum" ? g!.value : graph.op("Mul", [g!.value, factor!.value]);
+  return [graph.op("Mul", [graph.op("Sub", [expected, target]), scale])];
 }

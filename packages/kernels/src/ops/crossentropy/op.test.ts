@@ -5,7 +5,10 @@ import { compile } from "../../program/compile.ts";
 import { checkForward, checkGradients, expectClose, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { softmax } from "../softmax/op.ts";
-import { crossEntropy, softCrossEntropy, type CrossEntropyOptions } from "./op.ts";
+import { emit } from "../../program/trace.ts";
+import type { RowDesign } from "../rowwise/rows.ts";
+import { lowerCrossEntropy } from "./forward.wgsl.ts";
+import { crossEntropy, crossEntropyOp, type CrossEntropyAttributes, softCrossEntropy, type CrossEntropyOptions } from "./op.ts";
 
 const device = await testDevice();
 
@@ -121,6 +124,24 @@ describe("crossEntropy", () => {
     expect(() => reference(withOptions({}, true), { logits, labels, weight: positive(4) })).toThrow("weight must be f32 [5]");
     expect(() => reference(withOptions({ labelSmoothing: 1.5 }, false), { logits, labels })).toThrow("labelSmoothing must be in [0, 1]");
     expect(() => reference(withOptions({ reduction: "average" as "mean" }, false), { logits, labels })).toThrow('reduction must be "mean", "sum" or "none"');
+  });
+});
+
+/** Every design on whatever adapter runs the tests, so that those for real GPUs are proven too. */
+describe.runIf(device.kind === "webgpu").each<[string, RowDesign]>([
+  ["a lane a row", { kind: "lane", share: "none" }],
+  ["a workgroup a row", { kind: "workgroup", lanes: 32 }],
+])("%s", (_, design) => {
+  it.each([[5, 7, 1], [300, 12, 1], [3, 516, 1], [3, 516, 5]])("equals the reference on [%i, %i] in %i chunks", async (rows, classes, chunks) => {
+    const op: typeof crossEntropyOp = { ...crossEntropyOp, lower: (context) => lowerCrossEntropy(context, () => ({ design, chunks })) };
+    for (const labelSmoothing of [0, 0.1]) {
+      const fn: TracedFunction = ({ logits, labels, weight }) => {
+        const [mean, statistics, factor] = emit<CrossEntropyAttributes>(op, [logits!, labels!, weight!], { ignoreIndex: 2, labelSmoothing, reduction: "mean" });
+        const [losses] = emit<CrossEntropyAttributes>(op, [logits!, labels!], { ignoreIndex: 2, labelSmoothing, reduction: "none" });
+        return { mean: mean!, statistics: statistics!, factor: factor!, losses: losses! };
+      };
+      await checkForward(device, fn, { logits: randomTensor([rows, classes], 3, 10), labels: someLabels(rows, classes), weight: positive(classes) });
+    }
   });
 });
 

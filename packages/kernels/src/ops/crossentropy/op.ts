@@ -3,42 +3,46 @@ import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type TensorType } from "../../program/types.ts";
-import { div, equal, mul, neg, where } from "../elementwise/arithmetic.ts";
-import { reduceLoss, type LossReduction } from "../losses/reduction.ts";
+import { mul, neg } from "../elementwise/arithmetic.ts";
+import { checkReduction, reduceLoss, type LossReduction } from "../losses/reduction.ts";
 import { sum } from "../reduce/op.ts";
 import { logSoftmax } from "../softmax/op.ts";
 import { onnxCrossEntropy, onnxCrossEntropyGradient } from "./op.onnx.ts";
 import { referenceCrossEntropy, referenceCrossEntropyGradient } from "./op.reference.ts";
-import { lowerCrossEntropy, lowerCrossEntropyGradient } from "./op.wgsl.ts";
+import { lowerCrossEntropy } from "./forward.wgsl.ts";
+import { lowerCrossEntropyGradient } from "./gradient.wgsl.ts";
 
 export interface CrossEntropyAttributes {
   ignoreIndex: number;
   labelSmoothing: number;
+  reduction: LossReduction;
 }
 
 /**
- * (logits, labels, weight?) → loss of each row, the weight that each row counts with, and what the gradient needs of each
- * row: (largest logit, ln Σ exp(logit − largest), Σ targets, 0).
+ * (logits, labels, [weight]) → the losses or their total; what the gradient needs of each row: (largest logit,
+ * ln Σ exp(logit − largest), Σ targets, 0); and for a mean, 1 / Σ weights of the rows that count.
  */
-const crossEntropyOp: Op<CrossEntropyAttributes> = defineOp<CrossEntropyAttributes>({
+export const crossEntropyOp: Op<CrossEntropyAttributes> = defineOp<CrossEntropyAttributes>({
   name: "crossEntropy",
-  infer([logits, labels, weight], { ignoreIndex, labelSmoothing }) {
+  infer([logits, labels, weight], { ignoreIndex, labelSmoothing, reduction }) {
     checkTypes(logits!, labels!, weight);
+    checkReduction(reduction, "crossEntropy");
     if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) throw new HeddleError("INVALID_ARGUMENT", `[crossEntropy] labelSmoothing must be in [0, 1], got ${labelSmoothing}; 0.1 is usual`);
     if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) > 2 ** 31 - 1) throw new HeddleError("INVALID_ARGUMENT", `[crossEntropy] ignoreIndex must be a 32-bit whole number, got ${ignoreIndex}`);
-    const rows: TensorType = { dtype: "f32", shape: labels!.shape };
-    return [rows, rows, { dtype: "f32", shape: [...labels!.shape, 4] }];
+    const scalar: TensorType = { dtype: "f32", shape: [] };
+    const statistics: TensorType = { dtype: "f32", shape: [...labels!.shape, 4] };
+    return [reduction === "none" ? { dtype: "f32", shape: labels!.shape } : scalar, statistics, ...(reduction === "mean" ? [scalar] : [])];
   },
-  vjp({ inputs, outputs: [, , statistics], gradients: [g], attributes }) {
+  vjp({ inputs, outputs: [, statistics, ...factor], gradients: [g], attributes }) {
     const [logits, labels, ...weight] = inputs;
-    return [g ? emitOne(gradientOp, [logits!, labels!, statistics!, g, ...weight], attributes) : null, null, ...weight.map(() => null)];
+    return [g ? emitOne(gradientOp, [logits!, labels!, statistics!, g, ...factor, ...weight], attributes) : null, null, ...weight.map(() => null)];
   },
   reference: referenceCrossEntropy,
-  lower: lowerCrossEntropy,
+  lower: (context) => lowerCrossEntropy(context),
   onnx: onnxCrossEntropy,
 });
 
-/** (logits, labels, statistics, gradient of each row's loss, weight?) → gradient of the logits, in the logits' memory. */
+/** (logits, labels, statistics, gradient of the losses or their total, [a mean's factor], [weight]) → gradient of the logits, in the logits' memory. */
 const gradientOp = defineOp<CrossEntropyAttributes>({
   name: "crossEntropyGradient",
   infer: ([logits]) => [logits!],
@@ -86,10 +90,7 @@ export interface CrossEntropyOptions {
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */
 export function crossEntropy(logits: TensorLike, labels: TensorLike, { ignoreIndex = -100, labelSmoothing = 0, weight, reduction = "mean" }: CrossEntropyOptions = {}): Tensor {
-  const [losses, counted] = emit(crossEntropyOp, weight === undefined ? [logits, labels] : [logits, labels, weight], { ignoreIndex, labelSmoothing });
-  if (reduction !== "mean") return reduceLoss(losses!, reduction, "crossEntropy");
-  const total = sum(counted!);
-  return div(sum(losses!), where(equal(total, 0), 1, total));
+  return emit(crossEntropyOp, weight === undefined ? [logits, labels] : [logits, labels, weight], { ignoreIndex, labelSmoothing, reduction })[0]!;
 }
 
 /**

@@ -9,7 +9,7 @@ import { add, mul } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { lowerNorm } from "../norm/forward.wgsl.ts";
 import { lowerNormInputGradient } from "../norm/input-gradient.wgsl.ts";
-import type { RowDesign } from "../norm/rows.ts";
+import type { RowDesign } from "../rowwise/rows.ts";
 import { addLayerNorm, layerNorm, layerNormOp } from "./op.ts";
 
 const device = await testDevice();

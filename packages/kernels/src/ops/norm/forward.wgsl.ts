@@ -4,7 +4,7 @@ import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import { centredMoments, plainMoments, type RowLoad } from "./moments.wgsl.ts";
-import { chooseRowDesign, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowWorkgroups, rowWorkgroupSize, storingOnce, typeOf, type RowDesign, type Width } from "./rows.ts";
+import { chooseRowDesign, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowWorkgroups, rowWorkgroupSize, storingOnce, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 
 /** Which norm: what changes a kernel's text. */
 export interface NormForm {

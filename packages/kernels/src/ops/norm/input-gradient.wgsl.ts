@@ -2,7 +2,7 @@ import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { bytesOf } from "./forward.wgsl.ts";
-import { chooseRowDesign, folded, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowTotal, rowWorkgroups, rowWorkgroupSize, typeOf, type RowDesign, type Width } from "./rows.ts";
+import { choosePlainRowDesign, folded, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowTotal, rowWorkgroups, rowWorkgroupSize, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 
 interface InputGradientVariant {
   readonly centred: boolean;
@@ -47,12 +47,11 @@ const kernelOnce = kernelMemo();
 export function lowerNormInputGradient(
   { inputs, outputs, adapter, dispatch }: Pick<LowerContext<object>, "inputs" | "outputs" | "adapter" | "dispatch">,
   { centred, weightOffset }: { centred: boolean; weightOffset: number },
-  choose = chooseRowDesign,
+  // Sharing the weight saves a CPU a twentieth here and takes its compiler four times as long.
+  choose = choosePlainRowDesign,
 ): void {
   const { rows, features, width, steps } = rowsOf(inputs[0]!.type.shape);
-  const chosen = choose(adapter, steps);
-  // Sharing the weight saves a CPU a twentieth here and takes its compiler four times as long.
-  const design: RowDesign = chosen.kind === "lane" ? { kind: "lane", share: "none" } : chosen;
+  const design = choose(adapter, steps);
   const variant: InputGradientVariant = { centred, addend: inputs.length === (centred ? 6 : 5), width, design };
   dispatch({
     kernel: kernelOnce(variant, () => inputGradientKernel(variant)),

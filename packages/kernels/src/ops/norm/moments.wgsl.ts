@@ -1,4 +1,4 @@
-import { folded, rowTotal, storing, typeOf, type RowDesign, type Width } from "./rows.ts";
+import { folded, rowTotal, storing, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 
 /** Vectors whose mean and squares are taken together, in registers. */
 const BLOCK = 4;

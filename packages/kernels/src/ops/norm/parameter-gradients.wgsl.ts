@@ -1,15 +1,9 @@
-import type { AdapterProfile } from "../../device/profile.ts";
 import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { bytesOf } from "./forward.wgsl.ts";
-import { rowsOf, typeOf, type Width } from "./rows.ts";
-
-/** Rows that one invocation folds at least; more invocations than this gives stop paying. */
-const MIN_ROWS_PER_CHUNK = 32;
-/** Invocations that keep the adapter busy: a few vector registers of each core of a CPU, or a GPU. */
-const WANTED_INVOCATIONS = { software: 32, gpu: 16_384 };
-const WORKGROUP_SIZE = { software: 8, gpu: 32 };
+import { chunksOfRows, columnWorkgroupSize } from "../rowwise/columns.ts";
+import { rowsOf, typeOf, type Width } from "../rowwise/rows.ts";
 
 interface ParameterVariant {
   readonly centred: boolean;
@@ -72,19 +66,12 @@ function foldKernel({ bias, width, workgroupSize }: ParameterVariant): Kernel {
 
 const kernelOnce = kernelMemo();
 
-/** Into how many chunks the rows go: one, and no second dispatch, where the columns alone keep the adapter busy. */
-function chunksOf(adapter: Pick<AdapterProfile, "kind">, rows: number, steps: number): { chunk: number; chunks: number } {
-  const wanted = Math.ceil(WANTED_INVOCATIONS[adapter.kind === "software" ? "software" : "gpu"] / Math.max(1, steps));
-  const chunk = Math.max(MIN_ROWS_PER_CHUNK, Math.ceil(rows / wanted));
-  return { chunk, chunks: Math.max(1, Math.ceil(rows / chunk)) };
-}
-
 /** Inputs x, [mean], inverse deviation, dy; outputs dweight, [dbias]. */
 export function lowerNormParameterGradients({ inputs, outputs, adapter, scratch, dispatch }: LowerContext<object>, { centred }: { centred: boolean }): void {
   const { rows, features, width, steps } = rowsOf(inputs[0]!.type.shape);
-  const workgroupSize = WORKGROUP_SIZE[adapter.kind === "software" ? "software" : "gpu"];
+  const workgroupSize = columnWorkgroupSize(adapter);
   const variant: ParameterVariant = { centred, bias: outputs.length === 2, width, workgroupSize };
-  const { chunk, chunks } = chunksOf(adapter, rows, steps);
+  const { chunk, chunks } = chunksOfRows(adapter, rows, steps);
   const partials = chunks === 1 ? outputs : outputs.map(() => scratch({ dtype: "f32", shape: [chunks, features] }));
   dispatch({
     kernel: kernelOnce(["partial", variant], () => partialKernel(variant)),

@@ -16,9 +16,11 @@ export interface ReduceAttributes {
   reduction: Reduction;
   begin: number;
   end: number;
+  /** Multiplies the result; absent: 1. Set where a mean's division was taken over. */
+  scale?: number;
 }
 
-const reduceOp: Op<ReduceAttributes> = {
+export const reduceOp: Op<ReduceAttributes> = {
   name: "reduce",
   infer([x], { reduction, begin, end }) {
     if (x!.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[${reduction}] wants f32, got ${x!.dtype}; convert with cast()`);
@@ -40,6 +42,10 @@ const reduceOp: Op<ReduceAttributes> = {
     return [reduction === "sum" ? reduced : graph.op("Max", [reduced, graph.float(-3.4028234663852886e38)])];
   },
   lower: lowerReduce,
+  absorb({ attributes, consumer, others: [factor] }) {
+    if (attributes.reduction !== "sum" || attributes.scale !== undefined || consumer.op.name !== "mul" || factor!.node.op.name !== "constant") return null;
+    return { attributes: { ...attributes, scale: (factor!.node.attributes as { value: number }).value }, inputs: [], gone: [] };
+  },
 };
 
 function attributesOfSum(from: Shape, to: Shape): ReduceAttributes {
@@ -54,9 +60,16 @@ export interface ReduceOptions {
   keepDims?: boolean;
 }
 
+/** The axes to reduce, each once, in order. */
+function chosenAxes(x: Tensor, axes: readonly number[] | undefined, where: string): number[] {
+  return [...new Set((axes ?? x.shape.map((_, axis) => axis)).map((axis) => normalizeAxis(axis, x.rank, where)))].sort((a, b) => a - b);
+}
+
+const without = (shape: Shape, axes: readonly number[]) => shape.filter((_, axis) => !axes.includes(axis));
+
 function reduce(reduction: Reduction, x: TensorLike, { axes, keepDims = false }: ReduceOptions): Tensor {
   const tensor = asTensor(x);
-  const chosen = [...new Set((axes ?? tensor.shape.map((_, axis) => axis)).map((axis) => normalizeAxis(axis, tensor.rank, reduction)))].sort((a, b) => a - b);
+  const chosen = chosenAxes(tensor, axes, reduction);
   let result = tensor;
   // Runs of neighbouring axes, the last first: each is one kernel over [outer, reduced, inner].
   for (let last = chosen.length - 1; last >= 0; ) {
@@ -65,7 +78,7 @@ function reduce(reduction: Reduction, x: TensorLike, { axes, keepDims = false }:
     result = emitOne(reduceOp, [result], { reduction, begin: chosen[first]!, end: chosen[last]! + 1 });
     last = first - 1;
   }
-  return keepDims ? result : reshape(result, tensor.shape.filter((_, axis) => !chosen.includes(axis)));
+  return keepDims ? result : reshape(result, without(tensor.shape, chosen));
 }
 
 /** Sum over axes. An empty axis sums to 0. */
@@ -75,8 +88,11 @@ export const sum = (x: TensorLike, options: ReduceOptions = {}): Tensor => reduc
 export const max = (x: TensorLike, options: ReduceOptions = {}): Tensor => reduce("max", x, options);
 
 /** Arithmetic mean over axes. */
-export function mean(x: TensorLike, options: ReduceOptions = {}): Tensor {
+export function mean(x: TensorLike, { axes, keepDims = false }: ReduceOptions = {}): Tensor {
   const tensor = asTensor(x);
-  const total = sum(tensor, options);
-  return mul(total, total.size / Math.max(1, tensor.size));
+  const chosen = chosenAxes(tensor, axes, "mean");
+  const total = sum(tensor, { axes: chosen, keepDims: true });
+  // Before the axes go, so that the sum's kernel can take the division over.
+  const average = mul(total, total.size / Math.max(1, tensor.size));
+  return keepDims ? average : reshape(average, without(tensor.shape, chosen));
 }

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../program/compile.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
-import { logSoftmax, softmax } from "./op.ts";
+import { emitOne } from "../../program/trace.ts";
+import type { RowDesign } from "../rowwise/rows.ts";
+import { logSoftmax, softmax, softmaxOp } from "./op.ts";
+import { lowerSoftmax } from "./op.wgsl.ts";
 
 const device = await testDevice();
 const MASKED = -3.4028234663852886e38;
@@ -31,5 +34,16 @@ describe("masking", () => {
     using compiled = compile(device, "masked", ({ x }) => ({ y: softmax(x!) }));
     const { y } = await compiled.run({ x: { shape: [3, 4], data: Float32Array.of(1, MASKED, 1, MASKED, MASKED, MASKED, MASKED, MASKED, 200, MASKED, MASKED, MASKED) } });
     expect([...y!.data]).toEqual([0.5, 0, 0.5, 0, 0.25, 0.25, 0.25, 0.25, 1, 0, 0, 0]);
+  });
+});
+
+/** Every design on whatever adapter runs the tests, so that those for real GPUs are proven too. */
+describe.runIf(device.kind === "webgpu").each<[string, RowDesign]>([
+  ["a lane a row", { kind: "lane", share: "none" }],
+  ["a workgroup a row", { kind: "workgroup", lanes: 32 }],
+])("%s", (_, design) => {
+  it.each([[3, 5], [33, 68], [2, 517]])("equals the reference on [%i, %i]", async (rows, classes) => {
+    const op: typeof softmaxOp = { ...softmaxOp, lower: (context) => lowerSoftmax(context, () => design) };
+    await checkForward(device, ({ x }) => ({ y: emitOne(op, [x!], { log: false }), z: emitOne(op, [x!], { log: true }) }), { x: randomTensor([rows, classes], 1, 30) });
   });
 });

@@ -11,7 +11,7 @@ export interface SoftmaxAttributes {
   log: boolean;
 }
 
-const softmaxOp = defineOp<SoftmaxAttributes>({
+export const softmaxOp = defineOp<SoftmaxAttributes>({
   name: "softmax",
   infer([x], { log }) {
     const name = log ? "logSoftmax" : "softmax";
@@ -22,7 +22,7 @@ const softmaxOp = defineOp<SoftmaxAttributes>({
   vjp: ({ outputs: [y], gradients: [g], attributes }) => [emitOne(gradientOp, [y!, g!], attributes)],
   reference: referenceSoftmax,
   rowWise: { inputs: [0], outputs: [0] },
-  lower: lowerSoftmax,
+  lower: (context) => lowerSoftmax(context),
   onnx: ({ graph, inputs: [x], attributes: { log } }) => [graph.op(log ? "LogSoftmax" : "Softmax", [x!.value], { axis: -1 })],
 });
 
@@ -32,7 +32,7 @@ const gradientOp = defineOp<SoftmaxAttributes>({
   infer: ([y]) => [y!],
   reference: referenceSoftmaxGradient,
   rowWise: { inputs: [0, 1], outputs: [0] },
-  lower: lowerSoftmaxGradient,
+  lower: (context) => lowerSoftmaxGradient(context),
   onnx({ graph, inputs: [y, g], attributes: { log } }) {
     const rowSum = (x: Value) => graph.op("ReduceSum", [x, graph.ints([-1])], { keepdims: 1 });
     if (log) return [graph.op("Sub", [g!.value, graph.op("Mul", [graph.op("Exp", [y!.value]), rowSum(g!.value)])])];

@@ -1,89 +1,77 @@
-import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
+import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
+import { rowExponentials } from "../rowwise/exponentials.wgsl.ts";
+import { choosePlainRowDesign, folded, rowLoop, rowOfInvocation, rowsOf, rowTotal, rowWorkgroups, rowWorkgroupSize, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 import type { SoftmaxAttributes } from "./op.ts";
 
-const WORKGROUP_SIZE = 32;
+interface SoftmaxVariant extends SoftmaxAttributes {
+  readonly width: Width;
+  readonly design: RowDesign;
+}
 
-type Width = 1 | 4;
+/** A turn of a loop is dear on a CPU beside what one element takes. */
+const unrollOf = (width: Width) => 4 / width;
 
-const labelOf = (log: boolean) => (log ? "logSoftmax" : "softmax");
-const typeOf = (width: Width) => (width === 4 ? "vec4f" : "f32");
-const folded = (value: string, width: Width) => (width === 4 ? `dot(${value}, vec4f(1))` : value);
+const labelOf = ({ log, width, design }: SoftmaxVariant, what = "") => `${log ? "logSoftmax" : "softmax"}${what}/${design.kind}/x${width}`;
 
-/** A lane per row: the largest, the sum, the row again. */
-function forwardKernel(width: Width, log: boolean): Kernel {
+/** Two readings of the row: its largest and its sum, then the result. */
+function forwardKernel(variant: SoftmaxVariant): Kernel {
+  const { log, width, design } = variant;
   const type = typeOf(width);
+  const exponentials = rowExponentials(design, width, ["begin", "(begin + p.steps)"], (i) => `x[${i}]`, null);
   // exp of less than -87 is no longer a normal f32: make it 0 on every adapter.
-  const exponential = `select(exp(max(below, ${type}(-87))), ${type}(0), below < ${type}(-87))`;
+  const probability = `select(exp(max(below, ${type}(-87))) * scale, ${type}(0), below < ${type}(-87))`;
+  const result = rowLoop(design, [], (i) => ({ compute: `let below = x[begin + ${i}] - top; let value = ${log ? "below - logSum" : probability};`, store: `y[begin + ${i}] = value;` }), unrollOf(width));
   return defineKernel({
-    label: `${labelOf(log)}/x${width}`,
+    label: labelOf(variant),
     reads: { x: `array<${type}>` },
     writes: { y: `array<${type}>` },
-    params: { steps: "u32" },
-    workgroupSize: [WORKGROUP_SIZE],
-    linear: true,
-    body: `
-  let begin = index * p.steps;
-  var tops = ${type}(-3.4028234663852886e38);
-  for (var i = 0u; i < p.steps; i++) { tops = max(tops, x[begin + i]); }
-  let top = ${width === 4 ? "max(max(tops.x, tops.y), max(tops.z, tops.w))" : "tops"};
-  var sums = ${type}(0);
-  for (var i = 0u; i < p.steps; i++) {
-    let below = x[begin + i] - top;
-    sums += ${exponential};
-  }
-  let sum = ${folded("sums", width)};
-  ${log ? "let logSum = log(sum);" : "let scale = 1.0 / sum;"}
-  for (var i = 0u; i < p.steps; i++) {
-    let below = x[begin + i] - top;
-    y[begin + i] = ${log ? "below - logSum" : `${exponential} * scale`};
-  }`,
+    params: { rows: "u32", steps: "u32" },
+    workgroupSize: [rowWorkgroupSize(design)],
+    module: exponentials.module,
+    body: `${rowOfInvocation(design)}${exponentials.body}
+  ${log ? "let logSum = log(sum);" : "let scale = 1.0 / sum;"}${result}`,
   });
 }
 
-function gradientKernel(width: Width, log: boolean): Kernel {
+function gradientKernel(variant: SoftmaxVariant): Kernel {
+  const { log, width, design } = variant;
   const type = typeOf(width);
+  const sums = rowLoop(design, [], (i) => ({ compute: `sums += dy[begin + ${i}]${log ? "" : ` * y[begin + ${i}]`};` }), unrollOf(width));
+  const result = rowLoop(design, [], (i) => {
+    const [y, dy] = [`y[begin + ${i}]`, `dy[begin + ${i}]`];
+    return { compute: `let value = ${log ? `${dy} - exp(max(${y}, ${type}(-87))) * sum` : `${y} * (${dy} - sum)`};`, store: `dx[begin + ${i}] = value;` };
+  }, unrollOf(width));
   return defineKernel({
-    label: `${labelOf(log)}/gradient/x${width}`,
+    label: labelOf(variant, "/gradient"),
     reads: { y: `array<${type}>`, dy: `array<${type}>` },
     writes: { dx: `array<${type}>` },
-    params: { steps: "u32" },
-    workgroupSize: [WORKGROUP_SIZE],
-    linear: true,
-    body: `
-  let begin = index * p.steps;
-  var sums = ${type}(0);
-  for (var i = 0u; i < p.steps; i++) { sums += dy[begin + i]${log ? "" : " * y[begin + i]"}; }
-  let sum = ${folded("sums", width)};
-  for (var i = 0u; i < p.steps; i++) {
-    dx[begin + i] = ${log ? `dy[begin + i] - exp(max(y[begin + i], ${type}(-87))) * sum` : "y[begin + i] * (dy[begin + i] - sum)"};
-  }`,
+    params: { rows: "u32", steps: "u32" },
+    workgroupSize: [rowWorkgroupSize(design)],
+    module: rowTotal(design),
+    body: `${rowOfInvocation(design)}
+  var sums = ${type}(0);${sums}
+  let sum = rowTotal(vec2f(${folded("sums", width)}, 0.0), localIndex).x;${result}`,
   });
 }
 
-const variants = (kernel: (width: Width, log: boolean) => Kernel) => ({
-  probabilities: { 1: kernel(1, false), 4: kernel(4, false) },
-  logarithms: { 1: kernel(1, true), 4: kernel(4, true) },
-});
-const forwardKernels = variants(forwardKernel);
-const gradientKernels = variants(gradientKernel);
-
-function lowerRows(kernels: typeof forwardKernels, flopsPerElement: number) {
-  return ({ attributes: { log }, inputs, outputs, dispatch }: LowerContext<SoftmaxAttributes>): void => {
-    const { shape } = outputs[0]!.type;
-    const classes = shape.at(-1)!;
-    const rows = shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
-    const width: Width = classes % 4 === 0 ? 4 : 1;
+function lowerRows(name: string, kernel: (variant: SoftmaxVariant) => Kernel, flopsPerElement: number) {
+  const kernelOnce = kernelMemo();
+  return ({ attributes: { log }, inputs, outputs, adapter, dispatch }: LowerContext<SoftmaxAttributes>, choose = choosePlainRowDesign): void => {
+    const { rows, features, width, steps } = rowsOf(outputs[0]!.type.shape);
+    const design = choose(adapter, steps);
+    const variant: SoftmaxVariant = { log, width, design };
     dispatch({
-      kernel: kernels[log ? "logarithms" : "probabilities"][width],
+      kernel: kernelOnce([name, variant], () => kernel(variant)),
       buffers: [...inputs, ...outputs],
-      params: { count: rows, steps: classes / width },
-      workgroups: linearWorkgroups(rows, WORKGROUP_SIZE),
-      flops: flopsPerElement * rows * classes,
-      bytes: 4 * rows * classes * (inputs.length + 1),
+      params: { rows, steps },
+      workgroups: rowWorkgroups(design, rows),
+      flops: flopsPerElement * rows * features,
+      bytes: 4 * rows * features * (inputs.length + 1),
     });
   };
 }
 
-export const lowerSoftmax = lowerRows(forwardKernels, 5);
-export const lowerSoftmaxGradient = lowerRows(gradientKernels, 4);
+export const lowerSoftmax = lowerRows("forward", forwardKernel, 5);
+export const lowerSoftmaxGradient = lowerRows("gradient", gradientKernel, 4);

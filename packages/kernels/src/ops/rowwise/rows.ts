@@ -42,6 +42,12 @@ export function chooseRowDesign(adapter: Pick<AdapterProfile, "kind" | "features
   return { kind: "workgroup", lanes: steps <= 64 ? 32 : steps <= 1024 ? 64 : 256 };
 }
 
+/** As `chooseRowDesign`, for kernels in which rows have nothing to share, or whose text would grow too much by it. */
+export function choosePlainRowDesign(adapter: Pick<AdapterProfile, "kind" | "features">, steps: number): RowDesign {
+  const design = chooseRowDesign(adapter, steps);
+  return design.kind === "lane" ? { kind: "lane", share: "none" } : design;
+}
+
 /** Small, so that a few hundred rows still keep every core of a CPU busy. */
 const LANE_WORKGROUP = 8;
 
@@ -87,8 +93,9 @@ export interface RowStep {
  *
  * @param shared buffers of [steps] that are the same for every row
  * @param body told the WGSL name of the step, and how to spell the value of a shared buffer there
+ * @param unroll steps in a turn of a lane's own loop: more where a step is little work
  */
-export function rowLoop(design: RowDesign, shared: readonly string[], body: (step: string, valueOf: (buffer: string) => string) => RowStep): string {
+export function rowLoop(design: RowDesign, shared: readonly string[], body: (step: string, valueOf: (buffer: string) => string) => RowStep, unroll = 1): string {
   const spell = ({ compute, store }: RowStep) => `{ ${compute} ${store === undefined ? "" : storing(design, store)} }`;
   const single = spell(body("i", (buffer) => `${buffer}[i]`));
   if (design.kind === "workgroup") {
@@ -96,8 +103,14 @@ export function rowLoop(design: RowDesign, shared: readonly string[], body: (ste
   for (var i = localIndex; i < p.steps; i += ${design.lanes}u) ${single}`;
   }
   if (design.share === "none") {
-    return `
+    if (unroll === 1) return `
   for (var i = 0u; i < p.steps; i++) ${single}`;
+    const turns = Array.from({ length: unroll }, (_, k) => ((at) => spell(body(at, (buffer) => `${buffer}[${at}]`)))(`(i + ${k}u)`));
+    return `
+  for (var i = 0u; i < p.steps / ${unroll}u * ${unroll}u; i += ${unroll}u) {
+    ${turns.join("\n    ")}
+  }
+  for (var i = p.steps / ${unroll}u * ${unroll}u; i < p.steps; i++) ${single}`;
   }
   const turn = (i: number) => spell(body(`(i + ${i}u)`, (buffer) => `quadBroadcast(${buffer}Quarter, ${i}u)`));
   return `

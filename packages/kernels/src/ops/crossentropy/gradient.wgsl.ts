@@ -1,0 +1,79 @@
+import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
+import { kernelMemo } from "../../program/kernel-memo.ts";
+import type { LowerContext } from "../../program/op.ts";
+import { sizeOf } from "../../program/types.ts";
+import { typeOf, type Width } from "../rowwise/rows.ts";
+import type { CrossEntropyAttributes } from "./op.ts";
+
+const WORKGROUP_SIZE = 32;
+/** Elements (or fours) of the gradient that one invocation writes: what it reads of its row is read once for all. */
+const STEPS_PER_LANE = 16;
+
+interface GradientVariant {
+  readonly width: Width;
+  readonly weighted: boolean;
+  readonly mean: boolean;
+}
+
+/** dz = g·(Σtargets · softmax(z) − targets), in place. `lanes` invocations share a tile of one row and take turns in it. */
+function gradientKernel({ width, weighted, mean }: GradientVariant): Kernel {
+  const type = typeOf(width);
+  const step = (column: string) => `{
+      let c = ${column};
+      let at = row * p.steps + c;
+      let hit = select(${type}(0), ${type}(1.0 - p.labelSmoothing), ${width === 4 ? "vec4u(c * 4u) + vec4u(0u, 1u, 2u, 3u)" : "c"} == label);
+      let targets = (hit + spread)${weighted ? " * weight[c]" : ""};
+      let probability = exp(max(logits[at] - saved.x - saved.y, ${type}(-87)));
+      logits[at] = select(${type}(0), scale * (saved.z * probability - targets), counts);
+    }`;
+  return defineKernel({
+    label: `crossEntropy/gradient/x${width}${weighted ? "/weighted" : ""}${mean ? "/mean" : ""}`,
+    reads: { labels: "array<i32>", statistics: "array<vec4f>", g: "array<f32>", ...(mean && { factor: "array<f32>" }), ...(weighted && { weight: `array<${type}>` }) },
+    writes: { logits: `array<${type}>` },
+    params: { steps: "u32", lanes: "u32", tiles: "u32", rowsOfG: "u32", ignoreIndex: "i32", labelSmoothing: "f32" },
+    workgroupSize: [WORKGROUP_SIZE],
+    linear: true,
+    body: `
+  let tile = index / p.lanes;
+  let row = tile / p.tiles;
+  let begin = (tile % p.tiles) * p.lanes * ${STEPS_PER_LANE}u;
+  let end = min(begin + p.lanes * ${STEPS_PER_LANE}u, p.steps);
+  let saved = statistics[row];
+  let counts = labels[row] != p.ignoreIndex;
+  let last = i32(p.steps * ${width}u) - 1;
+  let label = ${width === 4 ? "vec4u" : "u32"}(u32(clamp(labels[row], 0, last)));
+  let spread = p.labelSmoothing / f32(last + 1);
+  let scale = g[min(row, p.rowsOfG - 1u)]${mean ? " * factor[0]" : ""};
+  var column = begin + index % p.lanes;
+  // A turn of a loop is dear on a CPU beside what one element takes.
+  for (; column + 3u * p.lanes < end; column += 4u * p.lanes) {
+    ${[0, 1, 2, 3].map((turn) => step(`column + ${turn}u * p.lanes`)).join("\n    ")}
+  }
+  for (; column < end; column += p.lanes) ${step("column")}`,
+  });
+}
+
+const kernelOnce = kernelMemo();
+
+/** Inputs logits, labels, statistics, the loss's gradient, [a mean's factor], [weight]; the output is in the logits' memory. */
+export function lowerCrossEntropyGradient({ attributes: { reduction, ignoreIndex, labelSmoothing }, inputs, outputs: [dLogits], adapter, dispatch }: LowerContext<CrossEntropyAttributes>): void {
+  const [, labels, statistics, g, ...rest] = inputs;
+  const classes = dLogits!.type.shape.at(-1)!;
+  const width: Width = classes % 4 === 0 ? 4 : 1;
+  const steps = classes / width;
+  // A GPU wants its lanes side by side, a CPU few of them that have much to do.
+  const lanes = Math.min(WORKGROUP_SIZE, adapter.kind === "software" ? Math.ceil(steps / STEPS_PER_LANE) : steps);
+  const tiles = Math.ceil(steps / (lanes * STEPS_PER_LANE));
+  const size = sizeOf(dLogits!.type.shape);
+  const count = (size / classes) * tiles * lanes;
+  const mean = reduction === "mean";
+  const variant: GradientVariant = { width, weighted: rest.length === (mean ? 2 : 1), mean };
+  dispatch({
+    kernel: kernelOnce(variant, () => gradientKernel(variant)),
+    buffers: [labels!, statistics!, g!, ...rest, dLogits!],
+    params: { count, steps, lanes, tiles, rowsOfG: sizeOf(g!.type.shape), ignoreIndex, labelSmoothing },
+    workgroups: linearWorkgroups(count, WORKGROUP_SIZE),
+    flops: 6 * size,
+    bytes: 4 * 2 * size,
+  });
+}
