@@ -7,6 +7,7 @@ import type { Program } from "../program/program.ts";
 import { storageBytes, type TensorType } from "../program/types.ts";
 import { ReferenceDevice } from "../reference/device.ts";
 import { PipelineCache } from "../webgpu/pipelines.ts";
+import { nullBackend } from "./null-backend.ts";
 
 /** Adapters of each class, as they describe themselves. */
 const ADAPTERS: Readonly<Record<string, AdapterTemplate>> = {
@@ -50,16 +51,15 @@ export class ValidatingDevice extends ReferenceDevice {
   private readonly tried = new Set<string>();
   private readonly targets: { readonly name: string; readonly gpu: Gpu; readonly pipelines: PipelineCache }[] = [];
 
-  /** `instance` stays with the device: Node crashes when it is collected before its devices. */
-  private constructor(readonly instance: GPU) {
+  private constructor() {
     super("f32");
   }
 
   static async open(): Promise<ValidatingDevice> {
-    const { create } = await import("webgpu");
-    const device = new ValidatingDevice(create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]));
+    const instance = await nullBackend();
+    const device = new ValidatingDevice();
     for (const [name, { info, subgroups, features }] of Object.entries(ADAPTERS)) {
-      const adapter = (await device.instance.requestAdapter())!;
+      const adapter = (await instance.requestAdapter())!;
       const gpuDevice = await adapter.requestDevice({ requiredFeatures: [...features, ...(subgroups ? (["subgroups"] as const) : [])] });
       const [subgroupMinSize, subgroupMaxSize] = subgroups ?? [0, 0];
       const gpu = new Gpu(gpuDevice, { ...info, device: "", subgroupMinSize, subgroupMaxSize, isFallbackAdapter: false } as unknown as GPUAdapterInfo, "Dawn's null backend", () => gpuDevice.destroy());

@@ -1,12 +1,11 @@
-import { create } from "webgpu";
 import { afterAll, describe, expect, it } from "vitest";
+import { nullBackend } from "../../testing/null-backend.ts";
 import { NO_EPILOGUE } from "./epilogue.wgsl.ts";
 import { subgroupMatrixBytes, subgroupMatrixKernel, type SubgroupMatrixTile } from "./subgroup-matrix.wgsl.ts";
 
 // No adapter of this machine has matrix units: Dawn's null backend reads the text. The large tile needs more workgroup memory
 // than its devices have, so that its module alone is made; `ops.valid.test.ts` makes whole pipelines of the small one.
-const gpu = create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
-const adapter = (await gpu.requestAdapter())!;
+const adapter = (await (await nullBackend()).requestAdapter())!;
 const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"] as GPUFeatureName[] });
 afterAll(() => device.destroy());
 
