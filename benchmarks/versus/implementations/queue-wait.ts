@@ -2,7 +2,7 @@
 const MIN_SLEEP_MS = 4;
 
 /**
- * Waits for the queue of a peer as Heddle waits for its own. While a promise of the GPU is pending in Node, Dawn polls with
+ * Waits for the queue of a peer better than a peer does. While a promise of the GPU is pending in Node, Dawn polls with
  * setImmediate, which takes a third of a core from a software adapter: so it sleeps through most of what the same
  * number of repetitions took last time.
  */

@@ -2,6 +2,7 @@ import { HeddleError, type ErrorCode } from "../errors.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { acquireGpu, type AdapterOptions } from "./adapter.ts";
 import { adapterName, profileOf } from "./classify.ts";
+import { napping } from "./polite-wait.ts";
 import type { AdapterProfile } from "./profile.ts";
 
 export interface GpuOptions extends AdapterOptions {
@@ -141,7 +142,7 @@ export class Gpu {
   /** Awaits a promise of the device, then does as `assertUsable`; a rejection because the device went away becomes DEVICE_LOST or DISPOSED. */
   async guardLost<T>(promise: Promise<T>): Promise<T> {
     try {
-      const value = await promise;
+      const value = await napping(this.profile, promise);
       await this.deferred;
       // What was awaited may rest on a call that failed meanwhile.
       this.assertUsable();

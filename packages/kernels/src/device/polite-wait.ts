@@ -1,14 +1,35 @@
 import type { AdapterProfile } from "./profile.ts";
 
-/** Shorter waits are cheaper spun through than slept through. */
+/** Shorter waits are not worth a timer. */
 const MIN_SLEEP_MS = 4;
+/** How much of an expected time is slept through: work that ends early must not wait for the sleeper. */
+export const SLEEP_SHARE = 0.85;
+/** What the end of work may be noticed late by, and for how long other events of the process may have to wait. */
+const NAP_MS = 0.2;
 
 /**
- * Sleeps through most of the expected time before a promise of the GPU is awaited. In Node, Dawn polls with
- * setImmediate while such a promise is pending, and that takes a third of a core from a software adapter.
+ * While a promise of the GPU is pending in Node, Dawn polls with setImmediate, as fast as JavaScript can: on a software adapter
+ * that takes a third of a core from the shaders.
  */
+const pollsForShaders = ({ kind }: AdapterProfile) => kind === "software" && "process" in globalThis;
+
+/** Sleeps through most of the expected time before a promise of the GPU is made and awaited. */
 export async function politely(profile: AdapterProfile, expectedMs: number): Promise<void> {
-  const sleepMs = expectedMs * 0.9;
-  if (profile.kind !== "software" || !("process" in globalThis) || sleepMs < MIN_SLEEP_MS) return;
-  await new Promise((resolve) => setTimeout(resolve, sleepMs));
+  const sleepMs = expectedMs * SLEEP_SHARE;
+  if (pollsForShaders(profile) && sleepMs >= MIN_SLEEP_MS) await new Promise((resolve) => setTimeout(resolve, sleepMs));
+}
+
+/** Awaits a promise of the GPU, with a nap after each of Dawn's polls. */
+export async function napping<T>(profile: AdapterProfile, promise: Promise<T>): Promise<T> {
+  if (!pollsForShaders(profile)) return promise;
+  // Shared memory is not for every page, but every Node has it.
+  const neverWoken = new Int32Array(new SharedArrayBuffer(4));
+  let pending = true;
+  const settled = () => (pending = false);
+  promise.then(settled, settled);
+  while (pending) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (pending) Atomics.wait(neverWoken, 0, 0, NAP_MS);
+  }
+  return promise;
 }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { SLEEP_SHARE } from "../device/polite-wait.ts";
 import { QueueClock } from "./queue-clock.ts";
 
 /** Queues work that takes `workMs`, sleeps as the clock says, and returns how long the caller waited. */
 function simulate(clock: QueueClock, cost: number, workMs: number, first = false): number {
   clock.queue(cost, first);
-  const sleptMs = clock.expectedMs * 0.9;
-  clock.done(sleptMs, Math.max(1, workMs - sleptMs));
+  const sleptMs = clock.expectedMs * SLEEP_SHARE;
+  clock.done(sleptMs, Math.max(0.1, workMs - sleptMs));
   return Math.max(sleptMs, workMs);
 }
 

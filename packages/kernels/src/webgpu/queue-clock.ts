@@ -7,6 +7,11 @@ const COST_PER_DISPATCH = 100_000;
 /** Bytes weigh more than multiply-adds: memory is the slower of the two on every adapter. */
 const COST_PER_BYTE = 4;
 
+/** What is awaited for less had ended before. */
+const AT_ONCE_MS = 0.5;
+/** Of a sleep that was too long, what the work is believed to have taken. */
+const OVERSLEPT_SHARE = 0.9;
+
 /** How much work a plan's commands are, in a unit of no meaning but for comparison. */
 export function costOf(commands: readonly Command[]): number {
   return commands.reduce((total, command) => total + COST_PER_DISPATCH + (command.kind === "dispatch" ? command.flops : 0) + COST_PER_BYTE * command.bytes, 0);
@@ -38,8 +43,8 @@ export class QueueClock {
   done(sleptMs: number, awaitedMs: number): void {
     if (!this.compiles && this.queuedCost > 0) {
       // Where the end had come already, the sleep was too long, by how much nobody knows.
-      const overslept = sleptMs > 0 && awaitedMs < 0.1 * sleptMs;
-      const observed = (overslept ? 0.7 * sleptMs : sleptMs + awaitedMs) / this.queuedCost;
+      const overslept = sleptMs > 0 && awaitedMs < AT_ONCE_MS;
+      const observed = (overslept ? OVERSLEPT_SHARE * sleptMs : sleptMs + awaitedMs) / this.queuedCost;
       this.msPerCost = this.msPerCost === 0 || overslept ? observed : 0.7 * this.msPerCost + 0.3 * observed;
     }
     this.queuedCost = 0;
