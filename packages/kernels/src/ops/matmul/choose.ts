@@ -20,7 +20,7 @@ export interface MatmulDesign extends Design {
 export type AdapterFacts = Pick<AdapterProfile, "kind" | "vendor" | "architecture" | "description" | "features" | "subgroupMinSize" | "subgroupMaxSize" | "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
 
 const NAIVE: MatmulKernel = { kind: "naive" };
-const quad = (rows: number, columns: number): RegisterKernel => ({ kind: "register", rows, columns, lanes: [8, 1], share: "quad" });
+const quad = (rows: number, columns: number, lanes: readonly [number, number] = [8, 1]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "quad" });
 const direct = (rows: number, columns: number, lanes: readonly [number, number]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "none" });
 const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth });
 
@@ -30,7 +30,7 @@ type Candidate = readonly [kernel: MatmulKernel, from?: number];
 /** On software adapters one tile whatever the size: each text costs a second to compile. */
 const SOFTWARE: Partial<Record<AdapterClass, readonly Candidate[]>> = {
   lavapipe: [[quad(16, 8), 0], [quad(8, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
-  swiftshader: [[quad(8, 8), 0], [quad(16, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
+  swiftshader: [[quad(16, 16, [4, 1]), 0], [quad(32, 16, [4, 1])], [quad(16, 8)], [quad(8, 8)], [direct(16, 16, [4, 1]), 0]],
   software: [[quad(16, 8), 0], [direct(8, 8, [8, 1]), 0], [quad(8, 8)]],
 };
 const DISCRETE: readonly Candidate[] = [
