@@ -23,6 +23,10 @@ const shipped = (facts: AdapterFacts, size: MatmulShape, format?: WeightFormat) 
 describe("matmulDesigns, the default", () => {
   it("takes quads where a CPU runs the shaders and subgroups exist", () => {
     expect(shipped(lavapipe, shape(2048, 512, 128))).toEqual({ name: "quad/16x8/1x8", kernel: { kind: "register", rows: 16, columns: 8, lanes: [8, 1], share: "quad" }, splits: 1 });
+    const ofEight = { ...lavapipe, subgroupMinSize: 8 };
+    expect(shipped(ofEight, shape(2048, 512, 128)).name).toBe("octet/24x8/1x8");
+    expect(shipped(ofEight, shape(64, 512, 128)).name).toBe("quad/16x8/1x8");
+    expect(shipped(ofEight, shape(2048, 512, 128), "f16").name).toBe("quad/16x8/1x8");
     expect(shipped(adapter("software", "SwiftShader Device", ["subgroups"]), shape(2048, 512, 128)).kernel).toMatchObject({ rows: 16, columns: 16, lanes: [4, 1], share: "quad" });
     expect(shipped(adapter("software"), shape(2048, 512, 128)).kernel).toMatchObject({ kind: "register", share: "none" });
   });

@@ -21,15 +21,16 @@ export type AdapterFacts = Pick<AdapterProfile, "kind" | "vendor" | "architectur
 
 const NAIVE: MatmulKernel = { kind: "naive" };
 const quad = (rows: number, columns: number, lanes: readonly [number, number] = [8, 1]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "quad" });
+const octet = (rows: number, columns: number): RegisterKernel => ({ kind: "register", rows, columns, lanes: [8, 1], share: "octet" });
 const direct = (rows: number, columns: number, lanes: readonly [number, number]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "none" });
 const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth });
 
 /** A kernel, and the extent that both sides of y must have for it to be the default: the first such one is. Without: only tried. */
 type Candidate = readonly [kernel: MatmulKernel, from?: number];
 
-/** On software adapters one tile whatever the size: each text costs a second to compile. */
+/** On software adapters few tiles, whatever the size: each text costs a second to compile. */
 const SOFTWARE: Partial<Record<AdapterClass, readonly Candidate[]>> = {
-  lavapipe: [[quad(16, 8), 0], [quad(8, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
+  lavapipe: [[octet(24, 8), 96], [quad(16, 8), 0], [quad(8, 8)], [quad(4, 8)], [direct(8, 8, [8, 1]), 0]],
   swiftshader: [[quad(16, 16, [4, 1]), 0], [quad(32, 16, [4, 1])], [quad(16, 8)], [quad(8, 8)], [direct(16, 16, [4, 1]), 0]],
   software: [[quad(16, 8), 0], [direct(8, 8, [8, 1]), 0], [quad(8, 8)]],
 };
@@ -72,7 +73,7 @@ export function matmulDesigns(adapter: AdapterFacts, shape: MatmulShape, format:
   const { m, n, k, batches } = shape;
   const work = m * n * k;
   if (work < MIN_TILED_WORK) return [designOf(NAIVE, splitsOf(adapter, shape, NAIVE))];
-  const candidates = candidatesOf(adapter);
+  const candidates = candidatesOf(adapter).filter(([kernel]) => format === "f32" || kernel.kind !== "register" || kernel.share !== "octet");
   const matrices = format === "f32" ? [] : matrixKernels(adapter, shape);
   const first = n < MIN_TILED_COLUMNS ? NAIVE : kernelForFewRows(adapter, shape) ?? matrices[0] ?? candidates.find(([, from = Infinity]) => from <= Math.min(m, n))![0];
   const kernels = [first, ...matrices, ...candidates.map(([kernel]) => kernel), ...(work * batches <= MAX_NAIVE_WORK ? [NAIVE] : [])];
@@ -122,7 +123,7 @@ function candidatesOf(adapter: AdapterFacts): readonly Candidate[] {
   const hasQuads = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
   const all = SOFTWARE[adapterClass(adapter)] ?? (adapter.kind === "discrete" ? DISCRETE : INTEGRATED);
   return all.filter(([kernel]) => {
-    if (kernel.kind === "register") return kernel.share === "none" || hasQuads;
+    if (kernel.kind === "register") return kernel.share === "none" || (hasQuads && (kernel.share === "quad" || adapter.subgroupMinSize >= 8));
     return kernel.kind !== "workgroup" || (workgroupTileBytes(kernel) <= adapter.maxComputeWorkgroupStorageSize && kernel.lanes[0] * kernel.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
   });
 }
@@ -138,7 +139,7 @@ function nameOf(kernel: MatmulKernel): string {
   if (kernel.kind === "subgroup-matrix") return `matrix/${kernel.tileRows}x${kernel.tileColumns}/${kernel.depth}`;
   if (kernel.kind === "gemv") return `gemv/${kernel.rows}/${kernel.reduce}`;
   const [columns, rows] = kernel.lanes;
-  const what = kernel.kind === "workgroup" ? "workgroup" : kernel.share === "quad" ? "quad" : "direct";
+  const what = kernel.kind === "workgroup" ? "workgroup" : kernel.share === "none" ? "direct" : kernel.share;
   return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}` : ""}`;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { AdapterProfile } from "../../device/profile.ts";
 import { gradients } from "../../program/autodiff.ts";
 import { compile } from "../../program/compile.ts";
 import { toFloat16 } from "../../program/float16.ts";
@@ -153,25 +154,29 @@ describe("design gemv", () => {
   });
 });
 
-/** Quads are for adapters with subgroups. */
-const suited = (kernel: MatmulKernel, features: ReadonlySet<string>): MatmulKernel => (kernel.kind === "register" && !features.has("subgroups") ? { ...kernel, share: "none" } : kernel);
+/** Quads and octets are for adapters with subgroups of so many lanes. */
+function suited(kernel: MatmulKernel, { features, subgroupMinSize }: AdapterProfile): MatmulKernel {
+  const needs = { none: 0, quad: 4, octet: 8 };
+  return kernel.kind === "register" && (features.has("subgroups") ? subgroupMinSize : 0) < needs[kernel.share] ? { ...kernel, share: "none" } : kernel;
+}
 
 /** Every design with every layout on whatever adapter runs the tests, so that those for real GPUs are proven too. */
 describe.each<[string, MatmulKernel]>([
   ["naive", { kind: "naive" }],
   ["quad", { kind: "register", rows: 4, columns: 4, lanes: [8, 1], share: "quad" }],
+  ["octet", { kind: "register", rows: 4, columns: 8, lanes: [8, 1], share: "octet" }],
   ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
   ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16 }],
 ])("design %s", (name, kernel) => {
   const forced = (splits: number): typeof matmulOp => ({
     ...matmulOp,
-    lower: (context) => lowerMatmul({ ...context, adapter: { ...context.adapter, kind: "unknown" }, design: { name, kernel: suited(kernel, context.adapter.features), splits } }),
+    lower: (context) => lowerMatmul({ ...context, adapter: { ...context.adapter, kind: "unknown" }, design: { name, kernel: suited(kernel, context.adapter), splits } }),
   });
   it.each(transposes)("equals the reference, %o", async (options) => {
     const attributes: MatmulAttributes = { ...options, bias: true, activation: "identity" };
     // Splitting needs texts of its own, and a workgroup tile takes a CPU driver seconds: once is enough.
-    const split = options.transposeA || options.transposeB ? [] : [[36, 40, 68, 3] as const];
-    for (const [m, k, n, splits] of [[36, 40, 68, 1] as const, [33, 22, 66, 1] as const, ...split]) {
+    const split = options.transposeA || options.transposeB ? [] : [[36, 44, 68, 3] as const];
+    for (const [m, k, n, splits] of [[36, 44, 68, 1] as const, [33, 22, 66, 1] as const, ...split]) {
       const op = forced(splits);
       const fn: TracedFunction = ({ a, b, bias }) => ({ y: emit(op, [a!, b!, bias!], attributes)[0]! });
       await checkForward(device, fn, { ...operands(m, k, n, options), bias: randomTensor([n], 3) });

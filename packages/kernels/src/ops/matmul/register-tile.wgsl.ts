@@ -1,6 +1,7 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { BLOCK } from "../quantize/format.ts";
 import { endOf } from "./epilogue.wgsl.ts";
+import { octetSum } from "./octet-sum.wgsl.ts";
 import type { MatmulActivation } from "./op.ts";
 import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 import { weightsWgsl, type WeightFormat, type WeightsWgsl } from "./weights.wgsl.ts";
@@ -17,9 +18,10 @@ export interface RegisterTile {
   readonly lanes: readonly [number, number];
   /**
    * How lanes come by the elements of A, which all lanes of a row need. `quad`: each of four neighbours loads one k of
-   * four and `quadBroadcast` hands it round (needs the feature "subgroups"; fastest on CPUs). `none`: each loads all.
+   * four and `quadBroadcast` hands it round (needs the feature "subgroups"; fastest on CPUs). `octet`: two such quads load
+   * different ks, and exchange them half-way (subgroups of at least eight lanes, f32 alone). `none`: each loads all.
    */
-  readonly share: "quad" | "none";
+  readonly share: "octet" | "quad" | "none";
 }
 
 /** Facts of a problem that change a kernel's text; sizes come through its uniform. */
@@ -32,7 +34,7 @@ export interface RegisterVariant {
   readonly gate: MatmulActivation | null;
 }
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
 /** What register tiles read beside the sizes. Flags where they cost little: a CPU driver compiles each text for seconds. */
@@ -49,41 +51,28 @@ export function registerTileKernel({ layout, wide, activation, gate }: RegisterV
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
-  const quad = share === "quad";
   const type = wide ? "vec4f" : "f32";
-  // Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end.
-  const ragged = layout !== "columns";
-  const a = loadsOfA(tile, ragged);
-  const weights = weightsWgsl(format, layout === "any" ? 1 : 4);
-  const b = loadsOfB(layout, quads, weights);
-  const steps = range(4).flatMap((u) => [
-    ...b.at(u),
-    ...range(rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
-  ]);
+  const { reads, module, setup, loop } = share === "octet" ? octetSum(layout, tile) : sum(layout, tile, format);
   const sums = range(rows).flatMap((i) => range(quads).map((j) => `c${i}_${j}`));
   const end = endOf(activation, gate, 4);
   const read = (buffer: string, at: string) => (wide ? `${buffer}[(${at}) / 4u]` : `vec4f(${range(4).map((c) => `${buffer}[${at} + min(${c}u, rest)]`).join(", ")})`);
   const store = wide ? "y[at / 4u] = value;" : range(4).map((c) => `if (${c}u <= rest) { y[at + ${c}u] = value.${component(c)}; }`).join(" ");
 
   return defineKernel({
-    label: `matmul/${quad ? "quad" : "direct"}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/${format}`,
-    enable: quad ? ["subgroups"] : [],
-    reads: { a: "array<f32>", ...weights.reads, bias: `array<${type}>`, extra: `array<${type}>` },
+    label: `matmul/${share === "none" ? "direct" : share}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/${format}`,
+    enable: share === "none" ? [] : ["subgroups"],
+    reads: { a: "array<f32>", ...reads, bias: `array<${type}>`, extra: `array<${type}>` },
     writes: { y: `array<${type}>` },
     params: PARAMS,
-    module: `${weights.module}\n${end.module}`,
+    module: `${module}\n${end.module}`,
     workgroupSize: [lanesX, lanesY],
-    ...(quad && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
+    ...(share !== "none" && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
     body: `${TILE_OF_WORKGROUP}
   let row = ${lanesY === 1 ? `tileM * ${rows}u` : `(tileM * ${lanesY}u + local.y) * ${rows}u`};
   let column = (tileN * ${lanesX}u + local.x) * ${columns}u;
   let last = max(kEnd, 1u) - 1u;
   // Rows and columns past an edge repeat the last ones inside: no branch.
-${indent([...a.setup, ...b.setup], 2)}
-  ${range(rows).map((i) => range(quads).map((j) => `var c${i}_${j} = vec4f(0);`).join(" ")).join("\n  ")}
-  for (var k = kBegin; k < kEnd; k += 4u) {
-${indent([...a.lines, ...b.lines, ...steps], 4)}
-  }
+${indent([...setup, ...range(rows).map((i) => range(quads).map((j) => `var c${i}_${j} = vec4f(0);`).join(" ")), ...loop], 2)}
   var sums = array<vec4f, ${sums.length}>(${sums.join(", ")});
   // Its end is not a constant, so that no driver unrolls it.
   for (var i = 0u; i < min(${rows}u, p.m - min(row, p.m)) * ${quads}u; i++) {
@@ -101,6 +90,34 @@ ${gate === null ? "" : `    value *= ${end.gate(read("extra", "at"))};\n`}    ${
 }
 
 const indent = (lines: readonly string[], spaces: number) => lines.map((line) => `${" ".repeat(spaces)}${line}`).join("\n");
+
+/** The sums c{i}_{j} of one tile, as statements. */
+export interface TileSum {
+  /** What B is bound as, and functions that its loads call. */
+  readonly reads: Record<string, string>;
+  readonly module: string;
+  /** Statements before the loop over k. */
+  readonly setup: readonly string[];
+  readonly loop: readonly string[];
+}
+
+/** Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end. */
+function sum(layout: LayoutOfB, tile: RegisterTile, format: WeightFormat): TileSum {
+  const quads = tile.columns / 4;
+  const weights = weightsWgsl(format, layout === "any" ? 1 : 4);
+  const a = loadsOfA(tile, layout !== "columns");
+  const b = loadsOfB(layout, quads, weights);
+  const steps = range(4).flatMap((u) => [
+    ...b.at(u),
+    ...range(tile.rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
+  ]);
+  return {
+    reads: weights.reads,
+    module: weights.module,
+    setup: [...a.setup, ...b.setup],
+    loop: ["for (var k = kBegin; k < kEnd; k += 4u) {", ...[...a.lines, ...b.lines, ...steps].map((line) => `  ${line}`), "}"],
+  };
+}
 
 interface Loads {
   /** Statements before the loop over k. */
