@@ -4,8 +4,8 @@ import type { AdapterProfile } from "./profile.ts";
 const MIN_SLEEP_MS = 4;
 /** How much of an expected time is slept through: work that ends early must not wait for the sleeper. */
 export const SLEEP_SHARE = 0.85;
-/** What the end of work may be noticed late by, and for how long other events of the process may have to wait. */
-const NAP_MS = 0.2;
+/** What the end of work may be noticed late by, and for how long other events of the process may have to wait: at first, of the wait so far, at most. */
+const NAP = { leastMs: 0.2, share: 0.01, mostMs: 2 };
 
 /**
  * While a promise of the GPU is pending in Node, Dawn polls with setImmediate, as fast as JavaScript can: on a software adapter
@@ -24,12 +24,13 @@ export async function napping<T>(profile: AdapterProfile, promise: Promise<T>): 
   if (!pollsForShaders(profile)) return promise;
   // Shared memory is not for every page, but every Node has it.
   const neverWoken = new Int32Array(new SharedArrayBuffer(4));
+  const startMs = performance.now();
   let pending = true;
   const settled = () => (pending = false);
   promise.then(settled, settled);
   while (pending) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (pending) Atomics.wait(neverWoken, 0, 0, NAP_MS);
+    if (pending) Atomics.wait(neverWoken, 0, 0, Math.min(NAP.mostMs, Math.max(NAP.leastMs, NAP.share * (performance.now() - startMs))));
   }
   return promise;
 }

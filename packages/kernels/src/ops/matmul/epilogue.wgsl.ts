@@ -1,5 +1,5 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { activationWgsl } from "../activation/functions.ts";
+import { activationFunctions, activationWgsl, type ActivationKind, type ActivationWgsl } from "../activation/functions.ts";
 import type { MatmulActivation, MatmulExtra } from "./op.ts";
 
 /** What happens to a finished sum before it is stored. */
@@ -42,7 +42,7 @@ export function epilogueWgsl({ bias, activation, extra, keepsPreActivation }: Ep
 }
 
 /** The activations of an epilogue as text: of the sum, and of the gate that it is multiplied with. */
-export function endOf(activation: MatmulActivation, gate: MatmulActivation | null, width: 1 | 4): { label: string; module: string; activated(value: string): string; gate(value: string): string } {
+function endOf(activation: MatmulActivation, gate: MatmulActivation | null, width: 1 | 4): { label: string; module: string; activated(value: string): string; gate(value: string): string } {
   const text = (kind: MatmulActivation) => (kind === "identity" ? { functions: {}, of: (value: string) => value } : ((known) => ({ functions: known.functions, of: (value: string) => `${known.name}(${value})` }))(activationWgsl(kind, width)));
   const [own, others] = [text(activation), text(gate ?? "identity")];
   return {
@@ -51,6 +51,27 @@ export function endOf(activation: MatmulActivation, gate: MatmulActivation | nul
     activated: own.of,
     gate: others.of,
   };
+}
+
+const KINDS = Object.keys(activationFunctions) as ActivationKind[];
+
+/** How `activated` knows it. */
+export const activationNumber = (kind: MatmulActivation): number => (kind === "identity" ? 0 : 1 + KINDS.indexOf(kind));
+
+/**
+ * `activated(x, number)`: all activations in one text, for kernels that take seconds to compile. CPU drivers walk through every
+ * branch of an `if` or a `switch`, with lanes masked; a loop that turns no time is skipped.
+ */
+export const anyActivation = activatedFunction(KINDS.map((kind) => activationWgsl(kind, 4)));
+
+function activatedFunction(known: readonly ActivationWgsl[]): string {
+  const functions: Record<string, string> = Object.assign({}, ...known.map((each) => each.functions));
+  return `${Object.values(functions).join("\n")}
+fn activated(x: vec4f, number: u32) -> vec4f {
+  var y = x;
+  ${known.map(({ name }, i) => `for (var turn = 0u; turn < u32(number == ${i + 1}u); turn++) { y = ${name}(y); }`).join("\n  ")}
+  return y;
+}`;
 }
 
 /** y = activation(x) as a pass of its own, where x is kept for the gradient. */

@@ -10,7 +10,7 @@ import { gemvKernel } from "./gemv.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, siblingShape, weightFormat, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
-import { registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
+import { epilogueFlags, registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
 import { subgroupMatrixKernel } from "./subgroup-matrix.wgsl.ts";
 import type { WeightFormat } from "./weights.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
@@ -167,14 +167,11 @@ export function product(kernel: MatmulKernel, shape: MatmulShape, operands: Oper
   const variant: RegisterVariant = {
     layout: transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any",
     wide: n % 4 === 0 && (strides.rowY ?? 0) % 4 === 0,
-    activation: epilogue.activation,
-    gate: epilogue.extra?.kind === "gate" ? epilogue.extra.activation : null,
   };
-  const flags = { biased: bias ? 1 : 0, residual: epilogue.extra?.kind === "residual" ? 1 : 0 };
   return {
     kernel: kernelOnce([kernel, variant, format], () => registerTileKernel(variant, kernel, format)),
     buffers: [a, ...weights, bias ?? a, extra ?? a, ...outputs],
-    params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...flags, ...strides },
+    params: { ...tiles, rowA, stepA, columnB, stepB, rowY: n, ...epilogueFlags(epilogue), ...strides },
     workgroups,
     ...cost,
   };

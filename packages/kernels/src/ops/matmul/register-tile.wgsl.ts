@@ -1,8 +1,7 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { BLOCK } from "../quantize/format.ts";
-import { endOf } from "./epilogue.wgsl.ts";
+import { activationNumber, anyActivation, type Epilogue } from "./epilogue.wgsl.ts";
 import { octetSum } from "./octet-sum.wgsl.ts";
-import type { MatmulActivation } from "./op.ts";
 import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 import { weightsWgsl, type WeightFormat, type WeightsWgsl } from "./weights.wgsl.ts";
 
@@ -29,42 +28,45 @@ export interface RegisterVariant {
   readonly layout: LayoutOfB;
   /** True: N is a multiple of 4, as it is where B lies in `rows`. */
   readonly wide: boolean;
-  readonly activation: MatmulActivation;
-  /** The activation of what the result is multiplied with; null without a gate. */
-  readonly gate: MatmulActivation | null;
 }
 
 export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
 /** What register tiles read beside the sizes. Flags where they cost little: a CPU driver compiles each text for seconds. */
-const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", rowY: "u32", biased: "u32", residual: "u32" } as const;
+const PARAMS = { ...MATMUL_PARAMS, rowA: "u32", stepA: "u32", columnB: "u32", stepB: "u32", rowY: "u32", biased: "u32", activation: "u32", extra: "u32", gate: "u32" } as const;
+
+/** Values of `p.extra`. */
+const EXTRA = { residual: 1, gate: 2 } as const;
+
+/** What the uniform says of an epilogue. */
+export function epilogueFlags({ bias, activation, extra }: Epilogue): Record<"biased" | "activation" | "extra" | "gate", number> {
+  return { biased: bias ? 1 : 0, activation: activationNumber(activation), extra: extra ? EXTRA[extra.kind] : 0, gate: extra?.kind === "gate" ? activationNumber(extra.activation) : 0 };
+}
 
 /**
  * y = a · b with one tile of y in each lane's registers and no workgroup memory. A, whichever way it lies, is read by
  * strides, one element at a time: on CPU drivers every element is a load of its own, vec4 or not. Bias and `extra` are
  * bound always (any readable buffer will do) and read where the flags say so. What happens to the sums, and the store, is a
  * rolled loop over an array: written out for each vec4 of the tile it was half of the time that lavapipe took to compile.
- * Activations are texts: CPU drivers walk through every case of a switch.
  */
-export function registerTileKernel({ layout, wide, activation, gate }: RegisterVariant, tile: RegisterTile, format: WeightFormat): Kernel {
+export function registerTileKernel({ layout, wide }: RegisterVariant, tile: RegisterTile, format: WeightFormat): Kernel {
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
   const type = wide ? "vec4f" : "f32";
   const { reads, module, setup, loop } = share === "octet" ? octetSum(layout, tile) : sum(layout, tile, format);
   const sums = range(rows).flatMap((i) => range(quads).map((j) => `c${i}_${j}`));
-  const end = endOf(activation, gate, 4);
   const read = (buffer: string, at: string) => (wide ? `${buffer}[(${at}) / 4u]` : `vec4f(${range(4).map((c) => `${buffer}[${at} + min(${c}u, rest)]`).join(", ")})`);
   const store = wide ? "y[at / 4u] = value;" : range(4).map((c) => `if (${c}u <= rest) { y[at + ${c}u] = value.${component(c)}; }`).join(" ");
 
   return defineKernel({
-    label: `matmul/${share === "none" ? "direct" : share}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${end.label}/${format}`,
+    label: `matmul/${share === "none" ? "direct" : share}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}/${format}`,
     enable: share === "none" ? [] : ["subgroups"],
     reads: { a: "array<f32>", ...reads, bias: `array<${type}>`, extra: `array<${type}>` },
     writes: { y: `array<${type}>` },
     params: PARAMS,
-    module: `${module}\n${end.module}`,
+    module: `${module}\n${anyActivation}`,
     workgroupSize: [lanesX, lanesY],
     ...(share !== "none" && { builtins: "@builtin(subgroup_invocation_id) lane: u32" }),
     body: `${TILE_OF_WORKGROUP}
@@ -82,9 +84,12 @@ ${indent([...setup, ...range(rows).map((i) => range(quads).map((j) => `var c${i}
     let at = startY + r * p.rowY + x;${wide ? "" : " let rest = p.n - 1u - x;"}
     var value = sums[i];
     if (p.biased != 0u) { value += ${read("bias", "startBias + x")}; }
-    value = ${end.activated("value")};
-    if (p.residual != 0u) { value += ${read("extra", "at")}; }
-${gate === null ? "" : `    value *= ${end.gate(read("extra", "at"))};\n`}    ${store}
+    value = activated(value, p.activation);
+    if (p.extra != 0u) {
+      let other = ${read("extra", "at")};
+      value = select(value + other, value * activated(other, p.gate), p.extra == ${EXTRA.gate}u);
+    }
+    ${store}
   }`,
   });
 }

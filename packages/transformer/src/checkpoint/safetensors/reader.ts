@@ -123,8 +123,11 @@ export class SafetensorsReader {
   }
 
   #checkFinite(entry: SafetensorsEntry, data: Float32Array): void {
+    // x − x is 0 but for NaN and infinity: ten times as fast as asking each.
+    let zero = 0;
+    for (const value of data) zero += value - value;
+    if (zero === 0) return;
     const index = data.findIndex((value) => !Number.isFinite(value));
-    if (index === -1) return;
     throw new HeddleError(
       "WEIGHTS_NOT_FINITE",
       `[${this.#source.label}] ${entry.name}[${index}] (${entry.dtype} [${entry.shape.join(", ")}]) is ${data[index]}: the training that wrote this file diverged or the file is damaged; take an earlier checkpoint or lower the learning rate`,
