@@ -125,7 +125,7 @@ export class SafetensorsReader {
   #checkFinite(entry: SafetensorsEntry, data: Float32Array): void {
     // x − x is 0 but for NaN and infinity: ten times as fast as asking each.
     let zero = 0;
-    for (const value of data) zero += value - value;
+    for (let i = 0; i < data.length; i++) zero += data[i]! - data[i]!;
     if (zero === 0) return;
     const index = data.findIndex((value) => !Number.isFinite(value));
     throw new HeddleError(
