@@ -7,8 +7,6 @@ import { interpret } from "../reference/interpreter.ts";
 import type { NdArray } from "../reference/ndarray.ts";
 import type { WebGpuDevice } from "../webgpu/device.ts";
 import { WebGpuExecutable } from "../webgpu/executable.ts";
-import { encodeDispatch } from "../webgpu/recorded.ts";
-import { Submitter } from "../webgpu/submitter.ts";
 import { randomBits } from "../ops/dropout/random.ts";
 import type { Trial } from "./choose.ts";
 import { siteProgram } from "./site-program.ts";
@@ -84,14 +82,11 @@ export class TrialSite {
 async function run(device: WebGpuDevice, executable: WebGpuExecutable, repeats: number, expectedMs: number): Promise<number> {
   const pipelines = await executable.buildPipelines();
   const commands = executable.record(pipelines, {});
-  const { gpu, maxDispatchesPerSubmission } = device;
-  const queue = new Submitter(gpu.device, executable.program.name);
+  const { gpu } = device;
+  const queue = device.submitter(executable.program.name);
   const startMs = performance.now();
-  for (let i = 0; i < repeats * commands.length; i++) {
-    const command = commands[i % commands.length]!;
-    if (i > 0 && i % maxDispatchesPerSubmission === 0) queue.flush();
-    if (command.kind === "dispatch") encodeDispatch(queue.pass(), command);
-    else queue.transfer(command);
+  for (let i = 0; i < repeats; i++) {
+    for (const command of commands) queue.add(command);
   }
   queue.flush();
   // By what this design took before, and much less: the end of the batch must not be slept through.

@@ -11,6 +11,7 @@ import { PipelineCache } from "./pipelines.ts";
 import { QueueClock } from "./queue-clock.ts";
 import { readBuffers } from "./readback.ts";
 import { WebGpuState } from "./state.ts";
+import { Submitter } from "./submitter.ts";
 import { Workspace } from "./workspace.ts";
 
 /** Measures before a program is prepared for the first time. */
@@ -19,8 +20,8 @@ export interface Tuner {
 }
 
 export interface WebGpuDeviceOptions {
-  /** Longer programs are cut into submissions of this many dispatches, so that a browser can draw in between. */
-  maxDispatchesPerSubmission?: number;
+  /** Milliseconds of work, about, after which a program goes on in another submission. Default: 50 in a page, so that it can draw in between, no limit in Node. */
+  maxSubmissionMs?: number;
 }
 
 /** How nodes with several lowerings are lowered. */
@@ -50,18 +51,18 @@ export class WebGpuDevice implements Device {
   readonly workspace: Workspace;
   readonly clock = new QueueClock();
   readonly traffic: Traffic = { submissions: 0, dispatches: 0, uploads: 0, readbacks: 0 };
-  readonly maxDispatchesPerSubmission: number;
+  readonly maxSubmissionMs: number;
   readonly designs: Designs;
   readonly measureFor?: (program: Program, signal?: AbortSignal) => Promise<void>;
   private unreadRuns = 0;
 
   constructor(
     readonly gpu: Gpu,
-    { maxDispatchesPerSubmission = 2048, designs = shippedDesigns, tuner }: WebGpuDeviceOptions & DesignOptions = {},
+    { maxSubmissionMs = "process" in globalThis ? Infinity : 50, designs = shippedDesigns, tuner }: WebGpuDeviceOptions & DesignOptions = {},
   ) {
     this.pipelines = new PipelineCache(gpu);
     this.workspace = new Workspace(gpu.pool);
-    this.maxDispatchesPerSubmission = maxDispatchesPerSubmission;
+    this.maxSubmissionMs = maxSubmissionMs;
     this.designs = designs;
     if (tuner) this.measureFor = (program, signal) => tuner.measureFor(this, program, signal);
   }
@@ -112,6 +113,11 @@ export class WebGpuDevice implements Device {
     this.gpu.assertUsable();
     checkStatesLiveOn(program, this);
     return new WebGpuExecutable(this, program);
+  }
+
+  /** For the commands of one run. */
+  submitter(label: string): Submitter {
+    return new Submitter(this.gpu.device, label, this.clock.costWithin(this.maxSubmissionMs));
   }
 
   /** Keeps the queue of runs that nobody reads finite. */

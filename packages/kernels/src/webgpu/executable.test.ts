@@ -5,7 +5,7 @@ import { max, mean, sum } from "../ops/reduce/op.ts";
 import { reshape } from "../ops/reshape/op.ts";
 import { gradients } from "../program/autodiff.ts";
 import { compile, hostTensor } from "../program/compile.ts";
-import { assign, asTensor } from "../program/trace.ts";
+import { assign, asTensor, type TracedFunction } from "../program/trace.ts";
 import { checkForward, checkGradients, randomTensor } from "../testing/check.ts";
 import { testDevice } from "../testing/devices.ts";
 import type { WebGpuDevice } from "./device.ts";
@@ -139,10 +139,16 @@ describe("runs", () => {
   });
 
   it("cuts long programs into submissions", async () => {
-    const limited = Object.create(device, { maxDispatchesPerSubmission: { value: 2 } }) as WebGpuDevice;
-    const before = device.traffic.submissions;
-    using f = compile(limited, "long", ({ x }) => ({ a: sum(x!), b: max(x!), c: sum(exp(x!)), d: max(tanh(x!)) }));
-    await f.run({ x: randomTensor([9], 1) });
-    expect(device.traffic.submissions - before).toBeGreaterThan(1);
+    const limited = Object.create(device, { maxSubmissionMs: { value: 1e-9 } }) as WebGpuDevice;
+    const { submissions: before, dispatches: dispatchesBefore } = device.traffic;
+    const fn: TracedFunction = ({ x }) => ({ a: sum(x!), b: max(x!), c: sum(exp(x!)), d: max(tanh(x!)) });
+    using whole = compile(device, "whole", fn);
+    const x = randomTensor([9], 1);
+    const wanted = await whole.run({ x });
+    expect(device.traffic.submissions - before).toBe(1);
+    using cut = compile(limited, "cut", fn);
+    expect(await cut.run({ x })).toEqual(wanted);
+    // Each dispatch is too much for one submission.
+    expect(device.traffic.submissions - before).toBe(1 + (device.traffic.dispatches - dispatchesBefore) / 2);
   });
 });

@@ -12,10 +12,9 @@ import { copyBytes, storageBytes, type HostTensor } from "../program/types.ts";
 import type { WebGpuDevice } from "./device.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { mapAndCopy } from "./readback.ts";
-import { encodeDispatch, type BufferPlace, type RecordedCommand } from "./recorded.ts";
+import type { BufferPlace, RecordedCommand } from "./recorded.ts";
 import type { WebGpuState } from "./state.ts";
 import { costOf } from "./queue-clock.ts";
-import { Submitter } from "./submitter.ts";
 
 /** Buffers of one plan beside the shared workspace. Null where the plan has no use for one. */
 interface Resources {
@@ -44,7 +43,7 @@ export class WebGpuExecutable implements Executable {
     designs = device.designs,
   ) {
     this.plan = plan(program, device.gpu.profile, (state) => (state as WebGpuState).part, designs);
-    this.cost = costOf(this.plan.commands);
+    this.cost = this.plan.commands.reduce((total, command) => total + costOf(command), 0);
     this.staging = new ArrayBuffer(this.plan.memory.uploadBytes);
   }
 
@@ -126,25 +125,16 @@ export class WebGpuExecutable implements Executable {
   private submit(pipelines: Pipeline[], inputs: Readonly<Record<string, HostTensor>>, wanted: readonly string[], signal?: AbortSignal): void {
     signal?.throwIfAborted();
     const commands = this.record(pipelines, inputs);
-    const { gpu, traffic, maxDispatchesPerSubmission } = this.device;
-    const queue = new Submitter(gpu.device, this.program.name);
-    let dispatches = 0;
-    for (const command of commands) {
-      if (command.kind !== "dispatch") {
-        queue.transfer(command);
-        continue;
-      }
-      if (dispatches > 0 && dispatches % maxDispatchesPerSubmission === 0) queue.flush();
-      encodeDispatch(queue.pass(), command);
-      dispatches++;
-    }
+    const { traffic } = this.device;
+    const queue = this.device.submitter(this.program.name);
+    for (const command of commands) queue.add(command);
     for (const name of wanted) {
       const { source, offset } = this.plan.readbacks.get(name)!;
       queue.transfer({ kind: "copy", from: this.rangeOf(source), to: { buffer: this.resources!.readback!.buffer, offset }, bytes: copyBytes(source.type) });
     }
     queue.flush();
     traffic.submissions += queue.submissions;
-    traffic.dispatches += dispatches;
+    traffic.dispatches += queue.dispatches;
     this.device.clock.queue(this.cost, !this.hasRun);
     this.hasRun = true;
   }

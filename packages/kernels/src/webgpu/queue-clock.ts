@@ -12,9 +12,12 @@ const AT_ONCE_MS = 0.5;
 /** Of a sleep that was too long, what the work is believed to have taken. */
 const OVERSLEPT_SHARE = 0.9;
 
-/** How much work a plan's commands are, in a unit of no meaning but for comparison. */
-export function costOf(commands: readonly Command[]): number {
-  return commands.reduce((total, command) => total + COST_PER_DISPATCH + (command.kind === "dispatch" ? command.flops : 0) + COST_PER_BYTE * command.bytes, 0);
+/** Of a queue that was never seen to end: a small GPU's speed. */
+const FIRST_MS_PER_COST = 1e-8;
+
+/** How much work a command is, in a unit of no meaning but for comparison. */
+export function costOf(command: Command): number {
+  return COST_PER_DISPATCH + (command.kind === "dispatch" ? command.flops : 0) + COST_PER_BYTE * command.bytes;
 }
 
 /** Knows about when the queue will be done: the work in it, and how fast this device has been at such work. */
@@ -32,6 +35,11 @@ export class QueueClock {
   /** Until everything queued is done; 0 while nothing is known. */
   get expectedMs(): number {
     return this.compiles ? 0 : Math.min(MAX_EXPECTED_MS, this.queuedCost * this.msPerCost);
+  }
+
+  /** How much work this device does in so much time, about. */
+  costWithin(ms: number): number {
+    return ms / (this.msPerCost || FIRST_MS_PER_COST);
   }
 
   /**

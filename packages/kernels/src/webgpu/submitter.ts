@@ -1,20 +1,38 @@
-import { encodeTransfer, type Transfer } from "./recorded.ts";
+import { costOf } from "./queue-clock.ts";
+import { encodeDispatch, encodeTransfer, type RecordedCommand, type Transfer } from "./recorded.ts";
 
-/** Records passes, copies and clears in order, and submits them when told. */
+/** Drivers keep what is recorded until it is submitted. */
+const MAX_DISPATCHES = 2048;
+
+/** Records commands in order, and submits them when told or when it is enough for one submission. */
 export class Submitter {
   submissions = 0;
+  dispatches = 0;
+  /** Since the last submission. */
+  private recorded = { dispatches: 0, cost: 0 };
   private encoder: GPUCommandEncoder | null = null;
   private open: GPUComputePassEncoder | null = null;
 
   constructor(
     private readonly device: GPUDevice,
     private readonly label: string,
+    /** In the unit of `costOf`. */
+    private readonly maxCost: number,
   ) {}
 
-  /** The compute pass that is open, or a new one. */
-  pass(): GPUComputePassEncoder {
+  add(command: RecordedCommand): void {
+    if (command.kind === "dispatch") this.dispatch(command);
+    else this.transfer(command);
+  }
+
+  private dispatch(command: Extract<RecordedCommand, { kind: "dispatch" }>): void {
+    const cost = costOf(command.spec);
+    if (this.recorded.dispatches === MAX_DISPATCHES || (this.recorded.dispatches > 0 && this.recorded.cost + cost > this.maxCost)) this.flush();
     this.open ??= this.recording().beginComputePass({ label: this.label });
-    return this.open;
+    encodeDispatch(this.open, command);
+    this.recorded.dispatches++;
+    this.recorded.cost += cost;
+    this.dispatches++;
   }
 
   transfer(transfer: Transfer): void {
@@ -27,6 +45,7 @@ export class Submitter {
     if (!this.encoder) return;
     this.device.queue.submit([this.encoder.finish()]);
     this.encoder = null;
+    this.recorded = { dispatches: 0, cost: 0 };
     this.submissions++;
   }
 
