@@ -97,7 +97,7 @@ it("adds a gradient that comes past the norm in the norm's own kernel", async ()
 
 /** Every design on whatever adapter runs the tests, so that those for real GPUs are proven too. */
 describe.runIf(device.kind === "webgpu").each<[string, RowDesign]>([
-  ["a lane a row", { kind: "lane", share: "none" }],
+  ["a lane a row", { kind: "lane", share: "none", rest: true }],
   ["a workgroup a row", { kind: "workgroup", lanes: 32 }],
   ["a large workgroup a row", { kind: "workgroup", lanes: 64 }],
 ])("%s", (_, design) => {

@@ -39,8 +39,8 @@ export function centredMoments(design: RowDesign, width: Width, load: RowLoad): 
       ? `
   for (var i = localIndex; i < p.steps; i += ${design.lanes}u) ${step("i", 1)}`
       : `
-  for (var i = 0u; i < p.steps / ${BLOCK}u * ${BLOCK}u; i += ${BLOCK}u) ${step("i", BLOCK)}
-  for (var i = p.steps / ${BLOCK}u * ${BLOCK}u; i < p.steps; i++) ${step("i", 1)}`;
+  for (var i = 0u; i < p.steps / ${BLOCK}u * ${BLOCK}u; i += ${BLOCK}u) ${step("i", BLOCK)}${design.rest ? `
+  for (var i = p.steps / ${BLOCK}u * ${BLOCK}u; i < p.steps; i++) ${step("i", 1)}` : ""}`;
   return {
     module: mergeFunction(design),
     body: `

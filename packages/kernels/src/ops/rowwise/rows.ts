@@ -34,18 +34,20 @@ export type RowDesign =
       readonly kind: "lane";
       /** `quad`: four neighbours share what is the same in every row (a norm's weights): each loads a quarter and hands it round. */
       readonly share: "quad" | "none";
+      /** False: rows are a multiple of four steps, and their loops by fours need no rest; a CPU compiles it as long as all else. */
+      readonly rest: boolean;
     }
   | { readonly kind: "workgroup"; readonly lanes: 32 | 64 | 256 };
 
 export function chooseRowDesign(adapter: Pick<AdapterProfile, "kind" | "features">, steps: number): RowDesign {
-  if (adapter.kind === "software") return { kind: "lane", share: adapter.features.has("subgroups") ? "quad" : "none" };
+  if (adapter.kind === "software") return { kind: "lane", share: adapter.features.has("subgroups") ? "quad" : "none", rest: steps % 4 !== 0 };
   return { kind: "workgroup", lanes: steps <= 64 ? 32 : steps <= 1024 ? 64 : 256 };
 }
 
 /** As `chooseRowDesign`, for kernels in which rows have nothing to share, or whose text would grow too much by it. */
 export function choosePlainRowDesign(adapter: Pick<AdapterProfile, "kind" | "features">, steps: number): RowDesign {
   const design = chooseRowDesign(adapter, steps);
-  return design.kind === "lane" ? { kind: "lane", share: "none" } : design;
+  return design.kind === "lane" ? { ...design, share: "none" } : design;
 }
 
 /** Small, so that a few hundred rows still keep every core of a CPU busy. */
@@ -102,6 +104,8 @@ export function rowLoop(design: RowDesign, shared: readonly string[], body: (ste
     return `
   for (var i = localIndex; i < p.steps; i += ${design.lanes}u) ${single}`;
   }
+  const rest = (by: number) => (design.rest ? `
+  for (var i = p.steps / ${by}u * ${by}u; i < p.steps; i++) ${single}` : "");
   if (design.share === "none") {
     if (unroll === 1) return `
   for (var i = 0u; i < p.steps; i++) ${single}`;
@@ -109,16 +113,14 @@ export function rowLoop(design: RowDesign, shared: readonly string[], body: (ste
     return `
   for (var i = 0u; i < p.steps / ${unroll}u * ${unroll}u; i += ${unroll}u) {
     ${turns.join("\n    ")}
-  }
-  for (var i = p.steps / ${unroll}u * ${unroll}u; i < p.steps; i++) ${single}`;
+  }${rest(unroll)}`;
   }
   const turn = (i: number) => spell(body(`(i + ${i}u)`, (buffer) => `quadBroadcast(${buffer}Quarter, ${i}u)`));
   return `
   for (var i = 0u; i < p.steps / 4u * 4u; i += 4u) {
     ${shared.map((buffer) => `let ${buffer}Quarter = ${buffer}[i + (lane & 3u)];`).join(" ")}
     ${[0, 1, 2, 3].map(turn).join("\n    ")}
-  }
-  for (var i = p.steps / 4u * 4u; i < p.steps; i++) ${single}`;
+  }${rest(4)}`;
 }
 
 /** Entry-point facts that the design's statements use. */
