@@ -32,7 +32,7 @@ function runSample(code: string, folder: string, beside = "benchmarks"): { outpu
   const file = join(root, beside, `.readme-${process.pid}.ts`);
   writeFileSync(file, code);
   try {
-    const run = spawnSync(process.execPath, ["--conditions=@heddle/source", "--import", join(root, "node_modules/tsx/dist/esm/index.mjs"), file], { cwd: folder, encoding: "utf8" });
+    const run = spawnSync(process.execPath, ["--conditions=@heddle/source", "--import", join(root, "node_modules/tsx/dist/esm/index.mjs"), file], { cwd: folder, encoding: "utf8", env: { ...process.env, XDG_CACHE_HOME: folder } });
     return { output: run.stdout + run.stderr, printed: run.stdout, status: run.status };
   } finally {
     rmSync(file);
@@ -53,9 +53,17 @@ describe("README", () => {
 
   it("fits a line with a program of its own", { timeout: 120_000 }, () => {
     const folder = userFolder();
-    const { output, printed, status } = runSample(sampleWith("createState"), folder);
+    const { output, printed, status } = runSample(sampleWith("assign(w"), folder);
     expect(status, output).toBe(0);
     expect(Number(printed.trim().split("\n").at(-1))).toBeLessThan(1e-3);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("tunes and profiles a product", { timeout: 120_000 }, () => {
+    const folder = userFolder();
+    const { output, printed, status } = runSample(sampleWith("tune: \"full\""), folder);
+    expect(status, output).toBe(0);
+    expect(printed).toMatch(/label: 'matmul\/[^']+',\s+calls: 1,\s+ms: [\d.]+/);
     rmSync(folder, { recursive: true });
   });
 
