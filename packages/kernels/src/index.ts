@@ -48,6 +48,7 @@ export { attention, type AttentionOptions } from "./ops/attention/op.ts";
 export { cacheLengths, extendCache, type CacheExtension } from "./ops/kvcache/op.ts";
 export { rotaryEmbedding, type RotaryEmbeddingOptions, type RotaryOptions } from "./ops/rotary/op.ts";
 export { rotaryTable, type RotaryTableOptions } from "./ops/rotary/table.ts";
+export { cumulativeSum } from "./ops/cumulativesum/op.ts";
 export { dropout } from "./ops/dropout/op.ts";
 export { embedding, scatterAdd } from "./ops/embedding/op.ts";
 export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";

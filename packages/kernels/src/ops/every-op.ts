@@ -3,6 +3,7 @@ import "./activation/op.test.ts";
 import "./attention/op.test.ts";
 import "./attention/operands.test.ts";
 import "./crossentropy/op.test.ts";
+import "./cumulativesum/op.test.ts";
 import "./dropout/op.test.ts";
 import "./embedding/op.test.ts";
 import "./half/op.test.ts";

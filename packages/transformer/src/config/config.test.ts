@@ -48,6 +48,9 @@ describe("parseConfig", () => {
     [bert({ position_embedding_type: "relative_key" }), "CONFIG_INVALID", "absolute"],
     [bert({ is_decoder: true }), "CONFIG_INVALID", "encoder"],
     [bert({ problem_type: "ranking" }), "CONFIG_INVALID", "problem_type"],
+    [{ model_type: "roberta", max_position_embeddings: 2 }, "CONFIG_INVALID", "leaves no position after pad_token_id 1"],
+    [{ model_type: "electra", embedding_size: 0 }, "CONFIG_INVALID", "embedding_size"],
+    [{ model_type: "albert", hidden_size: 10, num_attention_heads: 3 }, "CONFIG_INVALID", "not divisible"],
   ])("%j → %s", (json, code, hint) => {
     const answer = codeAndMessage(json);
     expect(answer).toContain(code);
@@ -63,6 +66,19 @@ describe("configToJson", () => {
     expect(json).not.toHaveProperty("num_labels");
     const again = parseConfig(json);
     expect(again).toMatchObject({ numLabels: 3, hiddenAct: "gelu_new" });
+  });
+
+  it.each([
+    { model_type: "roberta", vocab_size: 50265, max_position_embeddings: 514, type_vocab_size: 1, pad_token_id: 1 },
+    { model_type: "xlm-roberta", vocab_size: 250002, max_position_embeddings: 514, type_vocab_size: 1, pad_token_id: 1 },
+    { model_type: "electra", embedding_size: 64, hidden_size: 256, num_attention_heads: 4 },
+    { model_type: "albert", embedding_size: 64, hidden_size: 768, num_attention_heads: 12, num_hidden_groups: 2, inner_group_num: 1, classifier_dropout_prob: 0.3, hidden_act: "gelu_new" },
+  ])("writes $model_type as it was read", (raw) => {
+    expect(configToJson(parseConfig(raw))).toMatchObject(raw);
+  });
+
+  it("counts RoBERTa's usable positions", () => {
+    expect(parseConfig({ model_type: "roberta", max_position_embeddings: 514 }).maxPositionEmbeddings).toBe(512);
   });
 
   it("writes a configuration made from scratch", () => {

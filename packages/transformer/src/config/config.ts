@@ -1,14 +1,40 @@
 import { HeddleError } from "@heddle/kernels";
+import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
+import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
+import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
 
-export type ModelConfig = BertConfig | DistilBertConfig;
+interface ConfigOf {
+  albert: AlbertConfig;
+  bert: BertConfig;
+  distilbert: DistilBertConfig;
+  electra: ElectraConfig;
+  roberta: RobertaConfig;
+  "xlm-roberta": RobertaConfig;
+}
 
-const parsers = { bert: parseBertConfig, distilbert: parseDistilBertConfig } as const;
+export type ModelType = keyof ConfigOf;
+export type ModelConfig = ConfigOf[ModelType];
+
+interface ConfigFormat<C extends ModelConfig> {
+  parse(raw: Readonly<Record<string, unknown>>): C;
+  /** The family's own keys. */
+  toJson(config: C): Record<string, unknown>;
+}
+
+const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
+  albert: { parse: parseAlbertConfig, toJson: albertToJson },
+  bert: { parse: parseBertConfig, toJson: bertToJson },
+  distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
+  electra: { parse: parseElectraConfig, toJson: electraToJson },
+  roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
+  "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
+};
 
 /** The `model_type`s that `parseConfig` knows. */
-export const MODEL_TYPES = Object.keys(parsers) as readonly (keyof typeof parsers)[];
+export const MODEL_TYPES = Object.keys(formats) as readonly ModelType[];
 
 /**
  * Parses config.json (text or object) of any known family.
@@ -17,7 +43,7 @@ export const MODEL_TYPES = Object.keys(parsers) as readonly (keyof typeof parser
 export function parseConfig(source: string | object): ModelConfig {
   const raw = asObject(source);
   const modelType = raw["model_type"];
-  if (typeof modelType === "string" && Object.hasOwn(parsers, modelType)) return parsers[modelType as keyof typeof parsers](raw);
+  if (typeof modelType === "string" && Object.hasOwn(formats, modelType)) return formats[modelType as ModelType].parse(raw);
   const known = MODEL_TYPES.join(", ");
   if (modelType === undefined) {
     throw new HeddleError("CONFIG_INVALID", `[config.json] has no model_type: add it, one of ${known}`);
@@ -26,11 +52,9 @@ export function parseConfig(source: string | object): ModelConfig {
 }
 
 /** A configuration from scratch: `modelType`, and what differs from transformers' defaults, in Heddle's names. */
-export function createConfig(options: ConfigOptions<BertConfig>): BertConfig;
-export function createConfig(options: ConfigOptions<DistilBertConfig>): DistilBertConfig;
-export function createConfig({ labels, ...options }: ConfigOptions<BertConfig> | ConfigOptions<DistilBertConfig>): ModelConfig {
+export function createConfig<T extends ModelType>({ labels, ...options }: ConfigOptions<ConfigOf[T]> & { readonly modelType: T }): ConfigOf[T] {
   const config = { ...parseConfig({ model_type: options.modelType }), ...options } as ModelConfig;
-  return parseConfig(configToJson(labels ? withLabels(config, labels) : config));
+  return parseConfig(configToJson(labels ? withLabels(config, labels) : config)) as ConfigOf[T];
 }
 
 export type ConfigOptions<C extends ModelConfig> = Pick<C, "modelType"> &
@@ -44,7 +68,7 @@ export function withLabels<C extends ModelConfig>(config: C, names: readonly str
 /** config.json as Python's transformers reads it; unknown keys stay as they came. `dtype` is that of the weights. */
 export function configToJson(config: ModelConfig, dtype: "float32" | "float16" | "bfloat16" = "float32"): Record<string, unknown> {
   const { num_labels: _derived, torch_dtype: _older, ...raw } = config.raw;
-  const json = config.modelType === "bert" ? bertToJson(config) : distilbertToJson(config);
+  const json = (formats[config.modelType] as ConfigFormat<ModelConfig>).toJson(config);
   keepSpelling(json, config);
   return {
     ...raw,
@@ -63,7 +87,7 @@ export function configToJson(config: ModelConfig, dtype: "float32" | "float16" |
 /** An activation keeps the name that it had in the file: "gelu_fast" stays "gelu_fast". */
 function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void {
   if (Object.keys(config.raw).length === 0) return;
-  const key = config.modelType === "bert" ? "hidden_act" : "activation";
+  const key = config.modelType === "distilbert" ? "activation" : "hidden_act";
   if (key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
 }
 

@@ -8,7 +8,7 @@ import { addLayerNorm, layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { firstPositions } from "../nn/position-ids.ts";
 import { normal, type Scope } from "../nn/scope.ts";
-import { firstToken } from "./bert.ts";
+import { firstToken } from "./encoder-heads.ts";
 
 // DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler, half as deep.
 
@@ -18,7 +18,7 @@ const LAYER_NORM_EPSILON = 1e-12;
 /** inputIds [batch, length] → [batch, length, hidden]. */
 function embeddings(scope: Scope, config: DistilBertConfig, inputIds: Tensor, mode: ForwardMode): Tensor {
   const { vocabSize, maxPositionEmbeddings, hiddenSize: size, initializerRange } = config;
-  const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange });
+  const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange, paddingIndex: config.padTokenId });
   const positionTable = scope.in("position_embeddings").parameter("weight", [maxPositionEmbeddings, size], normal(initializerRange));
   const positions = firstPositions(positionTable, inputIds.shape[1]!, size);
   return dropout(addLayerNorm(scope.in("LayerNorm"), words, positions, LAYER_NORM_EPSILON), config.hiddenDropoutProb, mode);

@@ -1,7 +1,10 @@
 import { HeddleError } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
+import { albertForMaskedLM, albertForQuestionAnswering, albertForSequenceClassification, albertForTokenClassification, albertModel } from "../families/albert.ts";
 import { bertForMaskedLM, bertForQuestionAnswering, bertForSequenceClassification, bertForTokenClassification, bertModel } from "../families/bert.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
+import { electraForMaskedLM, electraForQuestionAnswering, electraForSequenceClassification, electraForTokenClassification, electraModel } from "../families/electra.ts";
+import { robertaForMaskedLM, robertaForQuestionAnswering, robertaForSequenceClassification, robertaForTokenClassification, robertaModel } from "../families/roberta.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { EncoderInputs, ModelOutputs } from "./outputs.ts";
@@ -25,7 +28,21 @@ function define<C extends ModelConfig>(name: string, modelType: C["modelType"], 
   return { name, modelType, head, basePrefix, forward: (scope, config, inputs, mode) => forward(scope, config as C, inputs, mode) };
 }
 
+/** RoBERTa and XLM-R, which transformers names apart. */
+const robertas = ([["Roberta", "roberta"], ["XLMRoberta", "xlm-roberta"]] as const).flatMap(([name, modelType]) => [
+  define(`${name}Model`, modelType, "none", "roberta.", robertaModel),
+  define(`${name}ForSequenceClassification`, modelType, "sequence-classification", "roberta.", robertaForSequenceClassification),
+  define(`${name}ForTokenClassification`, modelType, "token-classification", "roberta.", robertaForTokenClassification),
+  define(`${name}ForQuestionAnswering`, modelType, "question-answering", "roberta.", robertaForQuestionAnswering),
+  define(`${name}ForMaskedLM`, modelType, "masked-lm", "roberta.", robertaForMaskedLM),
+]);
+
 const architectures: readonly Architecture[] = [
+  define("AlbertModel", "albert", "none", "albert.", albertModel),
+  define("AlbertForSequenceClassification", "albert", "sequence-classification", "albert.", albertForSequenceClassification),
+  define("AlbertForTokenClassification", "albert", "token-classification", "albert.", albertForTokenClassification),
+  define("AlbertForQuestionAnswering", "albert", "question-answering", "albert.", albertForQuestionAnswering),
+  define("AlbertForMaskedLM", "albert", "masked-lm", "albert.", albertForMaskedLM),
   define("BertModel", "bert", "none", "bert.", bertModel),
   define("BertForSequenceClassification", "bert", "sequence-classification", "bert.", bertForSequenceClassification),
   define("BertForTokenClassification", "bert", "token-classification", "bert.", bertForTokenClassification),
@@ -33,6 +50,12 @@ const architectures: readonly Architecture[] = [
   define("BertForMaskedLM", "bert", "masked-lm", "bert.", bertForMaskedLM),
   define("DistilBertModel", "distilbert", "none", "distilbert.", distilbertModel),
   define("DistilBertForSequenceClassification", "distilbert", "sequence-classification", "distilbert.", distilbertForSequenceClassification),
+  define("ElectraModel", "electra", "none", "electra.", electraModel),
+  define("ElectraForSequenceClassification", "electra", "sequence-classification", "electra.", electraForSequenceClassification),
+  define("ElectraForTokenClassification", "electra", "token-classification", "electra.", electraForTokenClassification),
+  define("ElectraForQuestionAnswering", "electra", "question-answering", "electra.", electraForQuestionAnswering),
+  define("ElectraForMaskedLM", "electra", "masked-lm", "electra.", electraForMaskedLM),
+  ...robertas,
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

@@ -106,9 +106,12 @@ function isBase(name: string, { head, basePrefix }: Architecture): boolean {
   return (head === "none" || name.startsWith(basePrefix)) && !name.includes("pooler.");
 }
 
+/** Where families keep a masked language model's second copy of the word embeddings and of its bias. */
+const TIED_DECODERS = ["cls.predictions.decoder.", "lm_head.decoder.", "generator_lm_head.weight", "predictions.decoder."];
+
 /** Kept in checkpoints though they follow from others: tied weights and tables of 0, 1, 2 … */
 function isDerived(name: string): boolean {
-  return name.endsWith("position_ids") || name.startsWith("cls.predictions.decoder.");
+  return name.endsWith("position_ids") || TIED_DECODERS.some((prefix) => name.startsWith(prefix));
 }
 
 function mismatch(label: string, architecture: Architecture, spec: ParameterSpec, found: readonly number[] | null): HeddleError {

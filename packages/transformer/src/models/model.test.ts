@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import { createConfig } from "../config/index.ts";
+import { positionsPastPadding } from "../families/roberta.ts";
 import { architectureByName, architectureFor, type Head } from "./architectures.ts";
 import { createModel } from "./create.ts";
 import { loadModel } from "./load.ts";
@@ -18,6 +19,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const tiny = { vocabSize: 31, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, maxPositionEmbeddings: 16 };
 const bert = createConfig({ modelType: "bert", ...tiny, labels: ["bad", "good", "odd"] });
 const distilbert = createConfig({ modelType: "distilbert", ...tiny, labels: ["bad", "good"] });
+const families = {
+  albert: createConfig({ modelType: "albert", ...tiny, embeddingSize: 6, numHiddenGroups: 2, labels: ["bad", "good"] }),
+  bert,
+  distilbert,
+  electra: createConfig({ modelType: "electra", ...tiny, embeddingSize: 6, labels: ["bad", "good"] }),
+  roberta: createConfig({ modelType: "roberta", ...tiny, labels: ["bad", "good"] }),
+  "xlm-roberta": createConfig({ modelType: "xlm-roberta", ...tiny, labels: ["bad", "good"] }),
+};
 
 const ids = hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 0), [2, 4]);
 const attentionMask = hostTensor(Int32Array.of(1, 1, 1, 1, 1, 1, 1, 0), [2, 4]);
@@ -47,17 +56,10 @@ describe("parameters", () => {
 });
 
 describe("a model", () => {
-  const heads: ["bert" | "distilbert", Head][] = [
-    ["bert", "none"],
-    ["bert", "sequence-classification"],
-    ["bert", "token-classification"],
-    ["bert", "question-answering"],
-    ["bert", "masked-lm"],
-    ["distilbert", "none"],
-    ["distilbert", "sequence-classification"],
-  ];
+  const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
+  const heads = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
   it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
-    using model = createModel(device, architectureFor(family, head), family === "bert" ? bert : distilbert, 1);
+    using model = createModel(device, architectureFor(family, head), families[family], 1);
     const path = join(folder, `${family}-${head}`);
     await saveModel(model, path);
     const { model: loaded, missing, unexpected } = await loadModel(device, path);
@@ -75,6 +77,17 @@ describe("a model", () => {
     expect(x).toEqual(y);
     expect(x).not.toEqual(z);
     for (const model of [a, b, c]) model.dispose();
+  });
+
+  it("of RoBERTa's line counts positions past padding, wherever it is", async () => {
+    using compiled = compile(device, "positions", ({ x }) => ({ y: positionsPastPadding(x!, 1) }));
+    const { y } = await compiled.run({ x: hostTensor(Int32Array.of(0, 7, 2, 1, 1, 1, 0, 1, 9, 2), [2, 5]) });
+    expect([...y!.data]).toEqual([2, 3, 4, 1, 1, 1, 2, 1, 3, 4]);
+  });
+
+  it("shares the weights of a group of ALBERT's layers", () => {
+    const names = parametersOf(architectureFor("albert", "none"), families.albert).map(({ name }) => name);
+    expect(names.filter((name) => name.endsWith("ffn.weight"))).toEqual([0, 1].map((group) => `encoder.albert_layer_groups.${group}.albert_layers.0.ffn.weight`));
   });
 
   it("gives padding no influence", async () => {
@@ -134,7 +147,7 @@ describe("loading", () => {
   });
 
   it("names the known architectures", async () => {
-    expect(() => architectureByName("GPT5")).toThrow(/no architecture "GPT5"; known: BertModel/);
+    expect(() => architectureByName("GPT5")).toThrow(/no architecture "GPT5"; known: AlbertModel/);
     expect(() => architectureFor("distilbert", "masked-lm")).toThrow(/family distilbert has no head masked-lm; it has none, sequence-classification/);
   });
 });

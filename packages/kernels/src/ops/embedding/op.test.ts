@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { gradients } from "../../program/autodiff.ts";
 import { compile, hostTensor } from "../../program/compile.ts";
 import { toFloat16 } from "../../program/float16.ts";
 import { constant, type TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
+import { mul } from "../elementwise/arithmetic.ts";
+import { sum } from "../reduce/op.ts";
 import { embedding, scatterAdd } from "./op.ts";
 
 const device = await testDevice();
@@ -41,6 +44,19 @@ describe("embedding", () => {
     const row = (i: number) => [...table.data.subarray(4 * i, 4 * i + 4)];
     expect([...y!.data]).toEqual([...row(0), ...row(2), ...row(2), ...row(0), ...row(1)]);
     await checkForward(device, scatter, { ids, updates: randomTensor([5, 4], 3) });
+  });
+
+  it("gives a padding row no gradient", async () => {
+    using compiled = compile(device, "padding", ({ table, ids, weight }) => {
+      const y = embedding(table!, ids!, { paddingIndex: 2 });
+      return { y, dTable: gradients(sum(mul(y, weight!)), [table!])[0]! };
+    });
+    const table = randomTensor([4, 3], 1);
+    const weight = randomTensor([5, 3], 2);
+    const { y, dTable } = await compiled.run({ table, weight, ids: { shape: [5], data: Int32Array.of(2, 0, 3, 2, 0) } });
+    expect([...y!.data.subarray(0, 3)]).toEqual([...table.data.subarray(6, 9)]);
+    const row = (i: number) => weight.data.subarray(3 * i, 3 * i + 3);
+    expect(dTable!.data).toEqual(Float32Array.of(...row(1).map((value, i) => value + row(4)[i]!), 0, 0, 0, 0, 0, 0, ...row(2)));
   });
 
   it("refuses other types and shapes", () => {

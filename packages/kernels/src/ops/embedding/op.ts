@@ -3,15 +3,19 @@ import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape, type TensorType } from "../../program/types.ts";
+import { equal, where } from "../elementwise/arithmetic.ts";
+import { cast } from "../elementwise/unary.ts";
 import { halfEmbeddingOp } from "./half.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
 import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
 import { lowerEmbedding } from "./op.wgsl.ts";
 import { lowerScatterAdd } from "./scatter.wgsl.ts";
 
-/** What is added to the rows found, as positions and token types are: inputs after ids, that many. Only rewriting makes them, after gradients were taken. */
 export interface EmbeddingAttributes {
+  /** What is added to the rows found, as positions and token types are: inputs after ids, that many. Only rewriting makes them, after gradients were taken. */
   addends: number;
+  /** The row that gets no gradient. */
+  paddingIndex: number | null;
 }
 
 const embeddingOp: Op<EmbeddingAttributes> = defineOp<EmbeddingAttributes>({
@@ -20,15 +24,20 @@ const embeddingOp: Op<EmbeddingAttributes> = defineOp<EmbeddingAttributes>({
     checkTable(table!, ids!);
     return [{ dtype: "f32", shape: [...ids!.shape, table!.shape[1]!] }];
   },
-  vjp: ({ inputs: [table, ids], gradients: [g] }) => [scatterAdd(ids!, g!, table!.shape[0]!), null],
+  vjp: ({ inputs: [table, ids], gradients: [g], attributes: { paddingIndex } }) => [scatterAdd(paddingIndex === null ? ids! : without(ids!, paddingIndex), g!, table!.shape[0]!), null],
   reference: referenceEmbedding,
-  absorb({ attributes: { addends }, type, consumer, others: [other] }) {
+  absorb({ attributes: { addends, paddingIndex }, type, consumer, others: [other] }) {
     const fits = consumer.op.name === "add" && other && sameShape(consumer.outputs[0]!.shape, type.shape) && repeatsInside(other.shape, type.shape);
-    return fits && addends < 2 ? { attributes: { addends: addends + 1 }, inputs: [other], gone: [] } : null;
+    return fits && addends < 2 ? { attributes: { addends: addends + 1, paddingIndex }, inputs: [other], gone: [] } : null;
   },
   lower: lowerEmbedding,
   onnx: onnxEmbedding,
 });
+
+/** The ids, with −1, which is no row, in place of one of them. */
+function without(ids: Tensor, index: number): Tensor {
+  return cast(where(equal(ids, cast(index, "i32")), -1, cast(ids, "f32")), "i32");
+}
 
 /** Throws DTYPE_MISMATCH or SHAPE_MISMATCH for what is no table and numbers of its rows. */
 function checkTable(table: TensorType, ids: TensorType): void {
@@ -69,16 +78,17 @@ const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
  *
  * @param table f32 [vocabulary, features], or f16, which has no gradient
  * @param ids i32 [...]
+ * @param options `paddingIndex`: a row that gets no gradient, as torch's padding_idx
  * @returns f32 [..., features]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
  */
-export function embedding(table: TensorLike, ids: TensorLike): Tensor {
+export function embedding(table: TensorLike, ids: TensorLike, { paddingIndex = null }: { paddingIndex?: number | null } = {}): Tensor {
   const weight = asTensor(table);
   if (weight.dtype === "f16") {
     checkTable(weight.type, asTensor(ids).type);
     return emitOne(halfEmbeddingOp, [weight, ids], {});
   }
-  return emitOne(embeddingOp, [table, ids], { addends: 0 });
+  return emitOne(embeddingOp, [table, ids], { addends: 0, paddingIndex });
 }
 
 /**

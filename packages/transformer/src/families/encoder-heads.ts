@@ -1,0 +1,57 @@
+import { reshape, slice, type Tensor } from "@heddle/kernels";
+import type { EncoderConfig, HiddenAct } from "../config/index.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
+import { layerNorm } from "../nn/layer-norm.ts";
+import { linear } from "../nn/linear.ts";
+import { normal, zeros, type Scope } from "../nn/scope.ts";
+import { tiedDecoder } from "../nn/tied-decoder.ts";
+
+// What BERT's descendants put on their encoders. Each takes the encoder's outputs and adds its own.
+
+export const classifierDropout = (config: EncoderConfig): number => config.classifierDropout ?? config.hiddenDropoutProb;
+
+/** [batch, length, hidden] → [batch, hidden]. */
+export function firstToken(hidden: Tensor): Tensor {
+  const [batch, , size] = hidden.shape as [number, number, number];
+  return reshape(slice(hidden, { axis: 1, begin: 0, end: 1 }), [batch, size]);
+}
+
+/** A hidden layer over the first token, then the scores: `dense`, `out_proj`. logits [batch, labels]. */
+export function sequenceClassification(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs, activation: "tanh" | "gelu", mode: ForwardMode): ModelOutputs {
+  const { hiddenSize, numLabels, initializerRange } = config;
+  const drop = (x: Tensor) => dropout(x, classifierDropout(config), mode);
+  const hidden = linear(scope.in("dense"), drop(firstToken(encoder.lastHiddenState)), { outputSize: hiddenSize, activation, initializerRange });
+  return { ...encoder, logits: linear(scope.in("out_proj"), drop(hidden), { outputSize: numLabels, initializerRange }) };
+}
+
+/** logits [batch, length, labels]. */
+export function tokenClassification(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs, mode: ForwardMode): ModelOutputs {
+  const hidden = dropout(encoder.lastHiddenState, classifierDropout(config), mode);
+  return { ...encoder, logits: linear(scope.in("classifier"), hidden, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
+}
+
+/** startLogits, endLogits [batch, length]. */
+export function questionAnswering(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs): ModelOutputs {
+  const [batch, length] = encoder.lastHiddenState.shape as [number, number];
+  const both = linear(scope.in("qa_outputs"), encoder.lastHiddenState, { outputSize: 2, initializerRange: config.initializerRange });
+  const column = (begin: number) => reshape(slice(both, { axis: 2, begin, end: begin + 1 }), [batch, length]);
+  return { ...encoder, startLogits: column(0), endLogits: column(1) };
+}
+
+export interface MaskedLMScopes {
+  readonly dense: Scope;
+  readonly norm: Scope;
+  /** The word embeddings, by which tokens are scored. */
+  readonly words: Scope;
+  /** Holds the scores' `bias`. */
+  readonly bias: Scope;
+}
+
+/** norm(activation(W h + b)), scored by the word embeddings. logits [batch, length, vocabulary]. */
+export function maskedLM(config: EncoderConfig, encoder: EncoderOutputs, scopes: MaskedLMScopes, { size = config.hiddenSize, activation = config.hiddenAct }: { size?: number; activation?: HiddenAct } = {}): ModelOutputs {
+  const { vocabSize, layerNormEps, initializerRange } = config;
+  const hidden = layerNorm(scopes.norm, linear(scopes.dense, encoder.lastHiddenState, { outputSize: size, activation, initializerRange }), layerNormEps);
+  const table = scopes.words.parameter("weight", [vocabSize, size], normal(initializerRange));
+  return { ...encoder, logits: tiedDecoder(hidden, table, scopes.bias.parameter("bias", [vocabSize], zeros)) };
+}
