@@ -100,7 +100,7 @@ function verdict({ majority, baseline, transformer }: Scores, fineTuned: boolean
   if (!fineTuned) {
     sentences.push(
       "From scratch it knows no language but these reviews, and counting words is hard to beat with so few.",
-      "A pretrained encoder changes that: --model FOLDER fine-tunes one, any BERT or DistilBERT folder.",
+      "A pretrained encoder changes that: --model FOLDER fine-tunes one, such as a BERT or RoBERTa folder.",
     );
   }
   return sentences.join("\n");
