@@ -2,6 +2,7 @@
 import "./activation/op.test.ts";
 import "./attention/op.test.ts";
 import "./attention/operands.test.ts";
+import "./attention/rotary.test.ts";
 import "./crossentropy/op.test.ts";
 import "./cumulativesum/op.test.ts";
 import "./dropout/op.test.ts";

@@ -1,7 +1,7 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { keysOfTile, keysOfWorkgroup, queriesOfWorkgroup, reachOfKey, reachOfQuery } from "./reach.wgsl.ts";
-import { rowsText, type HeldRows } from "./rows.wgsl.ts";
-import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, labelOf, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { rowsText, turningModule, type HeldRows } from "./rows.wgsl.ts";
+import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, labelOf, positionOfK, positionOfQ, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
 
 // Dao et al. 2022, algorithm 4, in two kernels that need no atomics: one keeps queries and goes over keys, one the other way.
 
@@ -13,6 +13,8 @@ export function gradientOfQueriesKernel(variant: AttentionVariant, writesStats: 
   const text = rowsText(variant);
   const { r$, u$, c$ } = text;
   const [bound, written] = [bindingsOf(variant.joined), bindingsOf(variant.joined, "d")];
+  const q = { name: "q", buffer: bound.q, rowOf: rowOfQ, positionOf: positionOfQ(variant) };
+  const k = { buffer: bound.k, rowOf: rowOfK, positionOf: positionOfK(variant) };
   const rowsOfY = (name: string, buffer: string): HeldRows => ({ name, buffer, rowOf: (i) => rowOfY(i, variant.headDim) });
   const statOf = (r: number) => {
     const place = `part * p.queries + i${r}`;
@@ -26,16 +28,16 @@ export function gradientOfQueriesKernel(variant: AttentionVariant, writesStats: 
     reads: { ...(writesStats ? { y: text.type, logSumExp: "array<f32>" } : { stats: "array<vec2f>" }), dy: text.type, ...readsOf(variant) },
     writes: { [written.q]: text.type, ...(writesStats && { stats: "array<vec2f>" }) },
     params: ATTENTION_PARAMS,
-    module: `${text.module}\n${randomModule(variant)}`,
+    module: `${text.module}\n${randomModule(variant)}${turningModule(variant, [q, k])}`,
     workgroupSize: [variant.workgroupSize],
     body: `${text.setup}
 ${keysOfWorkgroup(variant, text.tileRows)}
-  ${text.loadHeld([{ name: "q", buffer: bound.q, rowOf: rowOfQ }, rowsOfY("g", "dy"), ...(writesStats ? [rowsOfY("o", "y")] : [])], "p.queries")}
+  ${text.loadHeld([q, rowsOfY("g", "dy"), ...(writesStats ? [rowsOfY("o", "y")] : [])], "p.queries")}
   ${r$.map((r) => reachOfQuery(r, text.rowAt(r))).join("\n  ")}
   ${r$.map(statOf).join("\n  ")}
   ${r$.map((r) => c$.map((c) => `var dq${r}_${c} = vec4f(0);`).join(" ")).join("\n  ")}
   ${text.overOthers(
-    { buffers: [bound.k, bound.v], rowOf: (index, j) => (index === 0 ? rowOfK(j) : rowOfV(j)), count: "p.keys" },
+    { tensors: [k, { buffer: bound.v, rowOf: rowOfV }], count: "p.keys" },
     {
       from: "begin",
       end: "end",
@@ -52,7 +54,7 @@ ${keysOfWorkgroup(variant, text.tileRows)}
       ${c$.map((c) => `{ ${u$.map((u) => `let k${u} = ${chunk(0, u, c)};`).join(" ")} ${r$.map((r) => `dq${r}_${c} += ${u$.map((u) => `ds${r}_${u} * k${u}`).join(" + ")};`).join(" ")} }`).join("\n      ")}`,
     },
   )}
-  ${text.storeHeld([{ name: "d", buffer: written.q, rowOf: rowOfQ }], "p.queries", (_, r, c) => `dq${r}_${c}`)}`,
+  ${text.storeHeld([{ ...q, name: "d", buffer: written.q }], "p.queries", (_, r, c) => `dq${r}_${c}`)}`,
   });
 }
 
@@ -61,7 +63,9 @@ export function gradientOfKeysKernel(variant: AttentionVariant, wanted: readonly
   const text = rowsText(variant);
   const { r$, u$, c$ } = text;
   const [bound, written] = [bindingsOf(variant.joined), bindingsOf(variant.joined, "d")];
-  const targets = { dk: { name: "dk", buffer: written.k, rowOf: rowOfK }, dv: { name: "dv", buffer: written.v, rowOf: rowOfV } };
+  const q = { buffer: bound.q, rowOf: rowOfQ, positionOf: positionOfQ(variant) };
+  const k = { name: "k", buffer: bound.k, rowOf: rowOfK, positionOf: positionOfK(variant) };
+  const targets: Record<"dk" | "dv", HeldRows> = { dk: { ...k, name: "dk", buffer: written.k }, dv: { name: "dv", buffer: written.v, rowOf: rowOfV } };
   const accumulate = { dk: { weight: "ds", of: 0 }, dv: { weight: "weight", of: 1 } } as const;
   return defineKernel({
     label: `attention/gradient-of-keys/${wanted.join("+")}/${labelOf(variant)}`,
@@ -69,16 +73,16 @@ export function gradientOfKeysKernel(variant: AttentionVariant, wanted: readonly
     reads: { stats: "array<vec2f>", dy: text.type, ...readsOf(variant) },
     writes: Object.fromEntries(wanted.map((name) => [targets[name].buffer, text.type])),
     params: ATTENTION_PARAMS,
-    module: `${text.module}\n${randomModule(variant)}`,
+    module: `${text.module}\n${randomModule(variant)}${turningModule(variant, [q, k])}`,
     workgroupSize: [variant.workgroupSize],
     body: `${text.setup}
 ${queriesOfWorkgroup(variant, text.tileRows)}
-  ${text.loadHeld([{ name: "k", buffer: bound.k, rowOf: rowOfK }, { name: "v", buffer: bound.v, rowOf: rowOfV }], "p.keys")}
+  ${text.loadHeld([k, { name: "v", buffer: bound.v, rowOf: rowOfV }], "p.keys")}
   ${r$.map((r) => reachOfKey(r, text.rowAt(r), isKey(variant, `j${r}`))).join("\n  ")}
   ${wanted.map((name) => r$.map((r) => c$.map((c) => `var ${name}${r}_${c} = vec4f(0);`).join(" ")).join("\n  ")).join("\n  ")}
   for (var h = keyHead * serves; h < (keyHead + 1u) * serves; h++) {
   ${text.overOthers(
-    { buffers: [bound.q, "dy"], rowOf: (index, i) => (index === 0 ? rowOfQ(i) : rowOfY(i, variant.headDim)), count: "p.queries" },
+    { tensors: [q, { buffer: "dy", rowOf: (i) => rowOfY(i, variant.headDim) }], count: "p.queries" },
     {
       from: "begin",
       end: "end",

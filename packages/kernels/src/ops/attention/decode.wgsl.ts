@@ -1,11 +1,11 @@
 import type { AdapterProfile } from "../../device/profile.ts";
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { keysOfWorkgroup } from "./reach.wgsl.ts";
-import { chunksOf, QUAD_SUM } from "./rows.wgsl.ts";
-import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, LOWEST, randomModule, range, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, typeOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { chunksOf, QUAD_SUM, turningModule } from "./rows.wgsl.ts";
+import { ATTENTION_PARAMS, bindingsOf, isKey, keepFactor, LOWEST, positionOfK, positionOfQ, randomModule, rotaryLabel, range, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, typeOf, type AttentionVariant } from "./variant.wgsl.ts";
 
 /** Attention of one query a head, as when a text is written token by token: bound by reading the keys and values. */
-export interface DecodeVariant extends Pick<AttentionVariant, "split" | "headDim" | "width" | "workgroupSize" | "joined" | "info" | "bias" | "softCap" | "dropout"> {
+export interface DecodeVariant extends Pick<AttentionVariant, "split" | "headDim" | "width" | "workgroupSize" | "joined" | "info" | "bias" | "softCap" | "dropout" | "rotary"> {
   /** True: workgroups share out the keys of a head, and another kernel joins their results. */
   readonly partial: boolean;
 }
@@ -19,11 +19,11 @@ export const COMBINE_WORKGROUP_SIZE = 32;
 
 /** @param parts heads of all batches */
 export function decodeVariant({ kind, features, subgroupMinSize }: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, variant: AttentionVariant, parts: number, keys: number): { variant: DecodeVariant; splits: number } {
-  const { headDim, width, joined, info, bias, softCap, dropout } = variant;
+  const { headDim, width, joined, info, bias, softCap, dropout, rotary } = variant;
   const software = kind === "software";
   const split = features.has("subgroups") && subgroupMinSize >= 4 ? 4 : 1;
   const splits = Math.max(1, Math.min(Math.ceil(keys / LEAST_KEYS), Math.ceil((software ? WORKGROUPS.software : WORKGROUPS.other) / Math.max(1, parts))));
-  return { variant: { split, headDim, width, workgroupSize: software ? 8 : GROUPS * split, joined, info, bias, softCap, dropout, partial: splits > 1 }, splits };
+  return { variant: { split, headDim, width, workgroupSize: software ? 8 : GROUPS * split, joined, info, bias, softCap, dropout, rotary, partial: splits > 1 }, splits };
 }
 
 /**
@@ -37,17 +37,19 @@ export function decodeKernel(variant: DecodeVariant): Kernel {
   const groups = workgroupSize / split;
   const c$ = range(perLane);
   const bound = bindingsOf(variant.joined);
+  const q = { buffer: bound.q, rowOf: rowOfQ, positionOf: positionOfQ(variant) };
+  const k = { buffer: bound.k, rowOf: rowOfK, positionOf: positionOfK(variant) };
   const chunkOf = (c: number) => (split === 1 ? `${c}u` : `(own + ${c * split}u)`);
   const all = perLane * split;
   const label = Object.entries({ info: variant.info, bias: variant.bias, softCap: variant.softCap, dropout: variant.dropout, partial }).filter(([, wanted]) => wanted).map(([name]) => `+${name}`);
   return defineKernel({
-    label: `attention/decode/${split === 4 ? "quad" : "lane"}/${groups}x${headDim}v${width}${variant.joined === "none" ? "" : `/${variant.joined}`}${label.join("")}/f32`,
+    label: `attention/decode/${split === 4 ? "quad" : "lane"}/${groups}x${headDim}v${width}${variant.joined === "none" ? "" : `/${variant.joined}`}${label.join("")}${rotaryLabel(variant)}/f32`,
     enable: split > 1 ? ["subgroups"] : [],
     reads: readsOf(variant),
     writes: partial ? { partial: "array<vec4f>" } : { y: typeOf(width), logSumExp: "array<f32>" },
     params: ATTENTION_PARAMS,
     module: `${split > 1 ? QUAD_SUM : ""}
-${randomModule(variant)}
+${randomModule(variant)}${turningModule(variant, [q, k])}
 var<workgroup> largestOf: array<f32, ${groups}>;
 var<workgroup> totalOf: array<f32, ${groups}>;
 var<workgroup> sumOf: array<vec4f, ${groups * chunks.count}>;`,
@@ -62,8 +64,8 @@ var<workgroup> sumOf: array<vec4f, ${groups * chunks.count}>;`,
   let group = localIndex / ${split}u;
 ${keysOfWorkgroup(variant, 1)}
   let i = 0u;
-  let row = ${rowOfQ("i")};
-  ${c$.map((c) => `let q${c} = ${chunks.loadExact(bound.q, "row", chunkOf(c), all)}; var y${c} = vec4f(0);`).join("\n  ")}
+  let row = ${q.rowOf("i")};
+  ${c$.map((c) => `let q${c} = ${q.positionOf ? `select(vec4f(0), turned_${q.buffer}(row, ${q.positionOf("i")}, ${chunkOf(c)}), ${chunkOf(c)} < ${chunks.count}u)` : chunks.loadExact(q.buffer, "row", chunkOf(c), all)}; var y${c} = vec4f(0);`).join("\n  ")}
   var largest = ${LOWEST};
   var total = 0.0;
   let each = (max(end - begin, 0) + i32(p.tiles) - 1) / i32(p.tiles);
@@ -71,9 +73,9 @@ ${keysOfWorkgroup(variant, 1)}
   for (var x = begin + i32(share) * each; x < last; x += ${groups}) {
     let j = u32(x) + group;
     let safe = min(j, p.keys - 1u);
-    let keyAt = ${rowOfK("safe")};
+    let keyAt = ${k.rowOf("safe")};
     let valueAt = ${rowOfV("safe")};
-    ${c$.map((c) => `let k${c} = ${chunks.load(bound.k, "keyAt", chunkOf(c), all)}; let v${c} = ${chunks.load(bound.v, "valueAt", chunkOf(c), all)};`).join("\n    ")}
+    ${c$.map((c) => `let k${c} = ${k.positionOf ? `turned_${k.buffer}(keyAt, ${k.positionOf("safe")}, ${chunkOf(c)})` : chunks.load(k.buffer, "keyAt", chunkOf(c), all)}; let v${c} = ${chunks.load(bound.v, "valueAt", chunkOf(c), all)};`).join("\n    ")}
     let product = ${c$.map((c) => `dot(q${c}, k${c})`).join(" + ")};
     let live = i32(j) < last && ${isKey(variant, "safe")};
     ${scoreOf(variant, "", split > 1 ? "sumOfLanes(product)" : "product", "i", "safe")}

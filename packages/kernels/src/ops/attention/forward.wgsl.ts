@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { rowsText } from "./rows.wgsl.ts";
-import { ATTENTION_PARAMS, bindingsOf, keepFactor, labelOf, LOWEST, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
+import { rowsText, turningModule } from "./rows.wgsl.ts";
+import { ATTENTION_PARAMS, bindingsOf, keepFactor, labelOf, LOWEST, positionOfK, positionOfQ, randomModule, readsOf, rowOfK, rowOfQ, rowOfV, rowOfY, scoreOf, type AttentionVariant } from "./variant.wgsl.ts";
 import { keysOfTile, keysOfWorkgroup, reachOfQuery } from "./reach.wgsl.ts";
 
 /** y and the log-sum-exp by the online softmax: a lane keeps a few queries and goes over the keys once. */
@@ -8,6 +8,8 @@ export function forwardKernel(variant: AttentionVariant): Kernel {
   const text = rowsText(variant);
   const { r$, u$, c$ } = text;
   const bound = bindingsOf(variant.joined);
+  const q = { name: "q", buffer: bound.q, rowOf: rowOfQ, positionOf: positionOfQ(variant) };
+  const k = { buffer: bound.k, rowOf: rowOfK, positionOf: positionOfK(variant) };
   const y = { name: "y", buffer: "y", rowOf: (i: string) => rowOfY(i, variant.headDim) };
   return defineKernel({
     label: `attention/forward/${labelOf(variant)}`,
@@ -15,15 +17,15 @@ export function forwardKernel(variant: AttentionVariant): Kernel {
     reads: readsOf(variant),
     writes: { y: text.type, logSumExp: "array<f32>" },
     params: ATTENTION_PARAMS,
-    module: `${text.module}\n${randomModule(variant)}`,
+    module: `${text.module}\n${randomModule(variant)}${turningModule(variant, [q, k])}`,
     workgroupSize: [variant.workgroupSize],
     body: `${text.setup}
 ${keysOfWorkgroup(variant, text.tileRows)}
-  ${text.loadHeld([{ name: "q", buffer: bound.q, rowOf: rowOfQ }], "p.queries")}
+  ${text.loadHeld([q], "p.queries")}
   ${r$.map((r) => reachOfQuery(r, text.rowAt(r))).join("\n  ")}
   ${r$.map((r) => `var largest${r} = ${LOWEST}; var total${r} = 0.0; ${c$.map((c) => `var y${r}_${c} = vec4f(0);`).join(" ")}`).join("\n  ")}
   ${text.overOthers(
-    { buffers: [bound.k, bound.v], rowOf: (index, j) => (index === 0 ? rowOfK(j) : rowOfV(j)), count: "p.keys" },
+    { tensors: [k, { buffer: bound.v, rowOf: rowOfV }], count: "p.keys" },
     {
       from: "begin",
       end: "end",

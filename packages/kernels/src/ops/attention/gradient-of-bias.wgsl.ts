@@ -23,7 +23,7 @@ export const statsKernel = defineKernel({
 
 /** dbias: a lane per element of the bias sums over the batches and heads that it serves. */
 export function gradientOfBiasKernel(options: Pick<AttentionVariant, "headDim" | "joined" | "info" | "softCap" | "dropout">): Kernel {
-  const variant = { ...options, width: 1, bias: true } as const;
+  const variant = { ...options, width: 1, bias: true, rotary: null } as const;
   const bound = bindingsOf(variant.joined);
   const { headDim, dropout } = variant;
   return defineKernel({

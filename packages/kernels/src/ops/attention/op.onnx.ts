@@ -2,6 +2,7 @@ import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
 import { sameDim, type Dim } from "../../onnx/dims.ts";
 import { float, type OnnxGraph, type Value } from "../../onnx/graph.ts";
 import { onnxDropoutMask } from "../dropout/random.onnx.ts";
+import { onnxPositions, onnxRotate } from "../rotary/op.onnx.ts";
 import type { AttentionKeysAttributes } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
 import { operandsOf, type Part } from "./operands.ts";
@@ -42,17 +43,35 @@ interface Problem {
   readonly v: Heads;
   readonly keys: OnnxOperand | undefined;
   readonly bias: OnnxOperand | undefined;
+  readonly table: OnnxOperand | undefined;
 }
 
 function problemOf(graph: OnnxGraph, inputs: readonly OnnxOperand[], attributes: AttentionAttributes): Problem {
-  const { joined, heads, keyHeads, parts, keys, bias } = attributes;
+  const { joined, heads, keyHeads, parts, keys, bias, rotary } = attributes;
   const { q, k, v, rest } = operandsOf(attributes, inputs);
-  return {
+  const problem: Problem = {
     q: joined === "qkv" ? cutOut(graph, q, parts.q, heads, attributes) : (q as OnnxOperand & Heads),
     k: joined === "none" ? (k as OnnxOperand & Heads) : cutOut(graph, k, parts.k, keyHeads, attributes),
     v: joined === "none" ? (v as OnnxOperand & Heads) : cutOut(graph, v, parts.v, keyHeads, attributes),
     keys: keys ? rest[0] : undefined,
     bias: bias ? rest.at(-1) : undefined,
+    table: rotary ? rest.at(-1) : undefined,
+  };
+  if (!rotary) return problem;
+  const turned = turn(graph, problem, { q: problem.q.value, k: problem.k.value }, rotary, false);
+  return { ...problem, q: { ...problem.q, value: turned.q }, k: { ...problem.k, value: turned.k } };
+}
+
+/** Rotary embedding of what is like q and k, or back. */
+function turn(graph: OnnxGraph, { q, k, keys, table }: Problem, values: { q: Value; k: Value }, { interleaved, keys: turnsKeys }: NonNullable<AttentionAttributes["rotary"]>, inverse: boolean): { q: Value; k: Value } {
+  const lengths = keys?.kept("lengths");
+  const [positions, dims] = table!.dims as [number, number];
+  const rotation = { table: table!.value, positions, dims, interleaved, inverse };
+  const begin = graph.op("Sub", [graph.scalarExtent(k.dims[1]), graph.scalarExtent(q.dims[1])]);
+  const ofQueries = onnxPositions(graph, q.dims[1], begin, lengths && graph.op("Reshape", [lengths, graph.ints([-1])]));
+  return {
+    q: onnxRotate(graph, values.q, q.dims, ofQueries, rotation),
+    k: turnsKeys ? onnxRotate(graph, values.k, k.dims, onnxPositions(graph, k.dims[1], graph.scalarExtent(0)), rotation) : values.k,
   };
 }
 
@@ -184,10 +203,15 @@ export function onnxAttentionGradient({ graph, inputs: [y, , dy, ...inputs], out
   const dScores = graph.op("Mul", [probabilities, graph.op("Sub", [dProbabilities, delta])]);
   const dProducts = times(graph, dScores, forward.slopes);
   const alpha = attributes.scale;
-  const gradient = (x: Value, like: Heads) => ({ value: sumGroups(graph, swapHeads(graph, x), like, attributes.heads), dims: like.dims });
-  const dq = { part: attributes.parts.q, heads: gradient(graph.matmul(dProducts, forward.k, { alpha }), problem.q) };
-  const dk = { part: attributes.parts.k, heads: gradient(graph.matmul(dProducts, forward.q, { transposeA: true, alpha }), problem.k) };
-  const dv = { part: attributes.parts.v, heads: gradient(graph.matmul(times(graph, probabilities, keep), g, { transposeA: true }), problem.v) };
+  const gradient = (x: Value, like: Heads) => sumGroups(graph, swapHeads(graph, x), like, attributes.heads);
+  const whole = {
+    q: gradient(graph.matmul(dProducts, forward.k, { alpha }), problem.q),
+    k: gradient(graph.matmul(dProducts, forward.q, { transposeA: true, alpha }), problem.k),
+  };
+  const { q, k } = attributes.rotary ? turn(graph, problem, whole, attributes.rotary, true) : whole;
+  const part = (name: "q" | "k" | "v", value: Value) => ({ part: attributes.parts[name], heads: { value, dims: problem[name].dims } });
+  const [dq, dk] = [part("q", q), part("k", k)];
+  const dv = part("v", gradient(graph.matmul(times(graph, probabilities, keep), g, { transposeA: true }), problem.v));
   const gradients = {
     none: () => [dq, dk, dv].map(({ heads }) => heads.value),
     kv: () => [dq.heads.value, join(graph, [dk, dv], attributes)],

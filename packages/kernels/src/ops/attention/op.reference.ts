@@ -2,6 +2,7 @@ import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { dropThreshold, randomBits } from "../dropout/random.ts";
 import { INFO_WORDS } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
+import { rotateRow } from "../rotary/op.reference.ts";
 import { operandsOf, type Part } from "./operands.ts";
 
 interface Problem {
@@ -13,6 +14,7 @@ interface Problem {
   readonly v: NdArray;
   readonly keys: NdArray | undefined;
   readonly bias: NdArray | undefined;
+  readonly table: NdArray | undefined;
 }
 
 interface Row {
@@ -37,7 +39,24 @@ interface Row {
 function problemOf(inputs: readonly NdArray[], attributes: AttentionAttributes): Problem {
   const { q, k, v, rest } = operandsOf(attributes, inputs);
   const [batch, queries] = q.shape as [number, number];
-  return { batch, queries, length: k.shape[1]!, q, k, v, keys: attributes.keys ? rest[0] : undefined, bias: attributes.bias ? rest.at(-1) : undefined };
+  const problem = { batch, queries, length: k.shape[1]!, q, k, v, keys: attributes.keys ? rest[0] : undefined, bias: attributes.bias ? rest.at(-1) : undefined, table: attributes.rotary ? rest.at(-1) : undefined };
+  if (!problem.table) return problem;
+  const turned = { q: { ...q, data: q.data.slice() }, k: { ...k, data: k.data.slice() } };
+  turn(problem, turned, attributes, 1);
+  return { ...problem, ...turned };
+}
+
+/** Rotary embedding of rows in place, or back. */
+function turn({ batch, queries, length, keys, table }: Problem, { q, k }: { q: NdArray; k: NdArray }, { parts, heads, keyHeads, rotary }: AttentionAttributes, sign: 1 | -1): void {
+  for (let b = 0; b < batch; b++) {
+    const { count } = keysOf(keys, b, length);
+    for (let i = 0; i < queries; i++) {
+      for (let h = 0; h < heads; h++) rotateRow(q.data, placeIn(parts.q, queries, b, i, h), table!, count - queries + i, rotary!.interleaved, sign);
+    }
+    for (let j = 0; rotary!.keys && j < length; j++) {
+      for (let h = 0; h < keyHeads; h++) rotateRow(k.data, placeIn(parts.k, length, b, j, h), table!, j, rotary!.interleaved, sign);
+    }
+  }
 }
 
 const placeIn = ({ offset, row, step }: Part, length: number, b: number, i: number, head: number) => offset + (b * length + i) * row + head * step;
@@ -131,5 +150,6 @@ export function referenceAttentionGradient([, , dy, ...inputs]: readonly NdArray
       }
     });
   }
+  if (problem.table) turn(problem, { q: dq, k: dk }, attributes, -1);
   return [...gradients, ...(dBias ? [dBias] : [])];
 }

@@ -3,24 +3,32 @@ import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape } from "../../program/types.ts";
+import { less, where } from "../elementwise/arithmetic.ts";
+import { cast } from "../elementwise/unary.ts";
+import { rotaryEmbedding, type RotaryOptions } from "../rotary/op.ts";
+import { rotatesChunks } from "../rotary/rotate.wgsl.ts";
+import { checkRotaryTable } from "../rotary/table.ts";
 import { attentionKeys } from "./keys.ts";
 import { onnxAttention, onnxAttentionGradient } from "./op.onnx.ts";
 import { referenceAttention, referenceAttentionGradient } from "./op.reference.ts";
 import { lowerAttention, lowerAttentionGradient } from "./op.wgsl.ts";
 import { findOperands, operandsOf, type Operands } from "./operands.ts";
+import { isAligned } from "./variant.wgsl.ts";
 
 export interface AttentionAttributes extends Operands {
   scale: number;
   /** Query i sees keys from i + length − Tq − before to i + length − Tq + after, where length is Tk or what `keys` says; null for no limit. */
   reach: { readonly before: number | null; readonly after: number | null };
   softCap: number | null;
-  /** Which inputs there are after q, k and v, in this order: keys (see keys.ts) and bias. */
+  /** Which inputs there are after q, k and v, in this order: keys (see keys.ts), the rotary table, bias. */
   keys: boolean;
+  /** Queries are turned by their positions first, and keys too, unless they are already. Not with a bias. */
+  rotary: { dims: number; interleaved: boolean; keys: boolean } | null;
   bias: boolean;
   dropout: { probability: number; stream: number } | null;
 }
 
-/** Inputs q, k, v (see operands.ts), keys?, bias?; outputs y and the log-sum-exp of each row of scores [B, H, Tq], 0 for a row without keys. */
+/** Inputs q, k, v (see operands.ts), keys?, table?, bias?; outputs y and the log-sum-exp of each row of scores [B, H, Tq], 0 for a row without keys. */
 const attentionOp: Op<AttentionAttributes> = {
   name: "attention",
   infer(inputs, { heads, headDim, ...attributes }) {
@@ -71,6 +79,12 @@ export interface AttentionOptions {
    * `sliding_window` in Mistral and Gemma. Otherwise those at most ⌊window / 2⌋ away, as its `local_attention` in ModernBERT.
    */
   window?: number;
+  /**
+   * Rotary position embedding of q and k as they are loaded: key j stands at position j, query i at i + Tk − Tq, or
+   * i + lengths[b] − Tq. `table` comes from `rotaryTable`; `keys: false` for keys that are turned already, as in a cache.
+   * Costs dispatches of its own beside a bias, where headDim is no multiple of 4, or the table's dims none of 8 (4 if interleaved).
+   */
+  rotary?: RotaryOptions & { table: TensorLike; keys?: boolean };
   /** Scores become softCap · tanh(score / softCap), before bias and masks: transformers' `attn_logit_softcapping` in Gemma 2. */
   softCap?: number;
   /** 1/√D by default. */
@@ -94,7 +108,7 @@ const MAX_HEAD_DIM = 256;
  * @returns f32 [B, Tq, H, D]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH, INVALID_ARGUMENT
  */
-export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, lengths, bias, causal = false, window, softCap, scale, dropout }: AttentionOptions = {}): Tensor {
+export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, lengths, bias, causal = false, window, rotary, softCap, scale, dropout }: AttentionOptions = {}): Tensor {
   const given = [q, k, v].map(asTensor) as [Tensor, Tensor, Tensor];
   checkOperands(given);
   const [batch, queries, heads, headDim] = given[0].shape as [number, number, number, number];
@@ -117,17 +131,36 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, l
   if (keyTensor && (keyTensor.dtype !== "u32" || keyTensor.rank !== 0)) {
     throw new HeddleError("DTYPE_MISMATCH", `[attention] the dropout key must be a u32 scalar of shape [], got ${keyTensor.dtype} ${formatShape(keyTensor.shape)}; make one input of the program from the seed and the step`);
   }
-  const { tensors, operands } = findOperands(...given);
+  const table = rotary && asTensor(rotary.table);
+  if (table) checkRotaryTable("attention", table, headDim, keys);
+  const turned = rotary && { dims: table!.shape[1]!, interleaved: rotary.interleaved ?? false, keys: rotary.keys ?? true };
+  const found = findOperands(...given);
+  const turnsOnLoad = turned && !biasTensor && rotatesChunks(turned) && isAligned(headDim, found.operands.parts);
+  const { tensors, operands } = !turned || turnsOnLoad ? found : findOperands(...turn(given, table!, turned, lengthsTensor));
   const control = maskTensor || keyTensor || lengthsTensor ? [attentionKeys(batch, keys, { mask: maskTensor, dropoutKey: keyTensor, lengths: lengthsTensor })] : [];
-  return emit(attentionOp, [...tensors, ...control, ...(biasTensor ? [biasTensor] : [])], {
+  return emit(attentionOp, [...tensors, ...control, ...(turnsOnLoad ? [table!] : []), ...(biasTensor ? [biasTensor] : [])], {
     ...operands,
     scale: scale ?? 1 / Math.sqrt(headDim),
     reach: reachOf(causal, window),
     softCap: softCap ?? null,
     keys: control.length > 0,
+    rotary: turnsOnLoad ? turned : null,
     bias: biasTensor !== undefined,
     dropout: drops ? { probability: drops.probability, stream: nextRandomStream() } : null,
   })[0]!;
+}
+
+/** Rotary embedding by ops of its own, where attention's kernels cannot do it. */
+function turn([q, k, v]: [Tensor, Tensor, Tensor], table: Tensor, { interleaved, keys }: { interleaved: boolean; keys: boolean }, lengths: Tensor | undefined): [Tensor, Tensor, Tensor] {
+  const length = k.shape[1]!;
+  const place = lengths ? { lengths: atMost(lengths, length) } : { begin: length - q.shape[1]! };
+  return [rotaryEmbedding(q, table, { interleaved, ...place }), keys ? rotaryEmbedding(k, table, { interleaved }) : k, v];
+}
+
+/** Lengths past the last key are there, as in keys.ts. */
+function atMost(lengths: Tensor, length: number): Tensor {
+  const counts = cast(lengths, "f32");
+  return cast(where(less(counts, length), counts, length), "i32");
 }
 
 function reachOf(causal: boolean, window: number | undefined): AttentionAttributes["reach"] {

@@ -1,16 +1,22 @@
+import { anglesOf, pairsStayTogether, turnChunk } from "../rotary/rotate.wgsl.ts";
 import { range, TILE_ROWS, typeOf, type AttentionVariant } from "./variant.wgsl.ts";
 
-/** A tensor of the rows that lanes hold, and the WGSL of where row `i` (a u32 expression) of it begins. */
-export interface HeldRows {
-  readonly name: string;
+/** A tensor as rows, and the WGSL of where row `i` (a u32 expression) of it begins. */
+export interface Rows {
   readonly buffer: string;
   rowOf(i: string): string;
+  /** The position of row `i`, by which rotary embedding turns it on its way; absent for rows that it leaves alone. */
+  positionOf?: ((i: string) => string) | undefined;
 }
 
-/** Two tensors whose rows all lanes go over. */
+/** Rows that lanes hold in registers of this name. */
+export interface HeldRows extends Rows {
+  readonly name: string;
+}
+
+/** Two tensors whose rows all lanes go over; only the first may be turned. */
 export interface OtherRows {
-  readonly buffers: readonly [string, string];
-  rowOf(index: 0 | 1, i: string): string;
+  readonly tensors: readonly [Rows, Rows];
   /** WGSL of the number of rows. */
   readonly count: string;
 }
@@ -38,6 +44,20 @@ export function chunksOf({ headDim, width }: Pick<AttentionVariant, "headDim" | 
   };
 }
 
+/** A WGSL function for each of `tensors` whose rows are turned: chunk `chunk` of the row that begins at `row`, of position `position`. */
+export function turningModule(variant: Pick<AttentionVariant, "headDim" | "width" | "rotary">, tensors: readonly Rows[]): string {
+  const { rotary } = variant;
+  const access = chunksOf(variant);
+  const buffers = new Set(tensors.filter(({ positionOf }) => positionOf).map(({ buffer }) => buffer));
+  const load = (buffer: string, chunk: string) => access.load(buffer, "row", chunk, Infinity);
+  return [...buffers].map((buffer) => `
+fn turned_${buffer}(row: u32, position: u32, chunk: u32) -> vec4f {
+    var value = ${load(buffer, "chunk")};
+    ${turnChunk(rotary!, { value: "value", position: "position", chunk: "chunk", partner: (chunk) => load(buffer, chunk), inverse: false, whole: rotary!.dims === variant.headDim })}
+    return value;
+}`).join("");
+}
+
 /** WGSL functions that add up over the four lanes of a quad. */
 export const QUAD_SUM = "fn sumOfLanes(x: f32) -> f32 { let pair = x + quadSwapX(x); return pair + quadSwapY(pair); }";
 
@@ -52,7 +72,7 @@ const TILE_VECTORS = 512;
  * private array in a loop that is too long to unroll, and the other rows are loaded once for all lanes.
  */
 export function rowsText(variant: AttentionVariant) {
-  const { sharing, split, width, rows, unroll, workgroupSize } = variant;
+  const { sharing, split, width, rows, unroll, workgroupSize, rotary } = variant;
   const access = chunksOf(variant);
   const chunks = access.count;
   /** Chunks that a lane holds of each row: own, own + split, … */
@@ -62,6 +82,7 @@ export function rowsText(variant: AttentionVariant) {
   const [r$, u$, c$] = [range(rows), range(unroll), range(perLane)];
   /** A power of two, so that a word of flags is of one tile or more. */
   const tileRows = 2 ** Math.floor(Math.log2(Math.min(TILE_ROWS, TILE_VECTORS / chunks)));
+  const loadChunk = ({ buffer, positionOf }: Rows, row: string, i: string, chunk: string, end: number) => (positionOf ? `turned_${buffer}(${row}, ${positionOf(i)}, ${chunk})` : access.load(buffer, row, chunk, end));
   const overHeld = (body: string) => `for (var n = 0u; n < p.held; n++) {
     let i = first + (n / ${perLane}u) * ${groups}u;
     let chunk = own + (n % ${perLane}u) * ${split}u;
@@ -95,28 +116,61 @@ export function rowsText(variant: AttentionVariant) {
     /** Statements that set `${name}${r}_${c}`, with zeros past headDim. */
     loadHeld: (tensors: readonly HeldRows[], count: string) => `
   ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
-  ${overHeld(tensors.map(({ name, buffer, rowOf }) => {
-    return `${name}Held[n] = ${access.loadExact(buffer, rowOf(`min(i, ${count} - 1u)`), "chunk", perLane * split)};`;
+  ${overHeld(tensors.map((tensor) => {
+    const { name, buffer, rowOf, positionOf } = tensor;
+    const safe = `min(i, ${count} - 1u)`;
+    // Only whole chunks are turned.
+    const value = positionOf ? `select(vec4f(0), ${loadChunk(tensor, rowOf(safe), safe, "chunk", Infinity)}, chunk < ${chunks}u)` : access.loadExact(buffer, rowOf(safe), "chunk", perLane * split);
+    return `${name}Held[n] = ${value};`;
   }).join("\n    "))}
   ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `let ${name}${r}_${c} = ${name}Held[${r * perLane + c}];`).join(" ")).join("\n  ")).join("\n  ")}`,
-    /** Statements that store what `value` gives for row r and chunk c. */
+    /** Statements that store what `value` gives for row r and chunk c: gradients of rows that were turned are turned back. */
     storeHeld: (tensors: readonly HeldRows[], count: string, value: (name: string, r: number, c: number) => string) => `
   ${tensors.map(({ name }) => `var ${name}Held: array<vec4f, ${rows * perLane}>;`).join(" ")}
   ${tensors.map(({ name }) => r$.map((r) => c$.map((c) => `${name}Held[${r * perLane + c}] = ${value(name, r, c)};`).join(" ")).join("\n  ")).join("\n  ")}
-  ${overHeld(`if (i < ${count}) { ${tensors.map(({ name, buffer, rowOf }) => `let ${name}At = ${rowOf("i")}; ${access.store(buffer, `${name}At`, "chunk", `${name}Held[n]`, perLane * split)}`).join(" ")} }`)}`,
+  ${overHeld(`if (i < ${count}) { ${tensors.map(({ name, buffer, rowOf, positionOf }) => `
+      let ${name}At = ${rowOf("i")};
+      var ${name}Value = ${name}Held[n];
+      ${positionOf ? turnChunk(rotary!, { value: `${name}Value`, position: positionOf("i"), chunk: "chunk", partner: (chunk) => `${name}Held[n + ${chunk} / ${split}u - chunk / ${split}u]`, inverse: true, whole: rotary!.dims === variant.headDim }) : ""}
+      ${access.store(buffer, `${name}At`, "chunk", `${name}Value`, perLane * split)}`).join("")}
+    }`)}`,
     dot: (name: string, r: number, of: (c: number) => string) => c$.map((c) => `dot(${name}${r}_${c}, ${of(c)})`).join(" + "),
     /**
      * A loop over rows [from, end) of the others. `inTile` begins each tile of rows from `tileBegin`; `body` takes the rows
      * x, x + 1, …; row x + u is one only if `x + u < tileEnd`. It is given how to spell chunk c of either tensor's row x + u.
      */
-    overOthers({ buffers, rowOf, count }: OtherRows, { from, end, inTile = "", body }: { from: string; end: string; inTile?: string; body: (chunk: (index: 0 | 1, u: number, c: number) => string) => string }): string {
+    overOthers({ tensors, count }: OtherRows, { from, end, inTile = "", body }: { from: string; end: string; inTile?: string; body: (chunk: (index: 0 | 1, u: number, c: number) => string) => string }): string {
       const rowsOfTile = sharing === "tile" ? tileRows : TILE_ROWS;
       const safe = (i: string) => `min(${i}, ${count} - 1u)`;
       const slices = range(Math.ceil(chunks / lanes));
       const element = (s: number) => (lanes === 1 ? `${s}u` : `(localIndex % ${lanes}u + ${s * lanes}u)`);
-      const loads = sharing === "tile"
-        ? ""
-        : u$.map((u) => buffers.map((buffer, index) => `let at${index}_${u} = ${rowOf(index as 0 | 1, safe(`u32(x) + ${u}u`))}; ${slices.map((s) => `let other${index}_${u}_${s} = ${access.load(buffer, `at${index}_${u}`, element(s), slices.length * lanes)};`).join(" ")}`).join("\n      ")).join("\n      ");
+      const loadRow = (index: 0 | 1, u: number): string => {
+        const tensor = tensors[index];
+        const [row, i] = [`at${index}_${u}`, safe(`u32(x) + ${u}u`)];
+        const name = (s: number) => `other${index}_${u}_${s}`;
+        const load = (s: number) => access.load(tensor.buffer, row, element(s), slices.length * lanes);
+        const begin = `let ${row} = ${tensor.rowOf(i)};`;
+        const position = tensor.positionOf?.(i);
+        const turns = (s: number) => position !== undefined && 4 * s * lanes < rotary!.dims;
+        if (!position || rotary!.interleaved || !pairsStayTogether(rotary!, lanes)) {
+          // Pairs within one slice: a lane gets the other chunk from the lane that loaded it.
+          const shuffled = position && sharing === "shuffle" && rotary!.dims <= 4 * lanes;
+          const turned = (s: number) => shuffled
+            ? `var ${name(s)} = ${load(s)}; ${turnChunk(rotary!, { value: name(s), position, chunk: element(s), partner: (chunk) => `subgroupShuffle(${name(s)}, ${chunk})`, inverse: false, whole: rotary!.dims === variant.headDim })}`
+            : `let ${name(s)} = ${loadChunk(tensor, row, i, element(s), slices.length * lanes)};`;
+          return `${begin} ${slices.map((s) => (turns(s) ? turned(s) : `let ${name(s)} = ${load(s)};`)).join(" ")}`;
+        }
+        // Each is loaded once, and their angles too.
+        const half = rotary!.dims / 8 / lanes;
+        const raw = slices.map((s) => `let raw${u}_${s} = ${load(s)};`);
+        const turned = slices.map((s) => {
+          if (!turns(s)) return `let ${name(s)} = raw${u}_${s};`;
+          if (s >= half) return `let ${name(s)} = raw${u}_${s} * cosine${u}_${s - half} + raw${u}_${s - half} * sine${u}_${s - half};`;
+          return `${anglesOf(rotary!, position, element(s), `${u}_${s}`)} let ${name(s)} = raw${u}_${s} * cosine${u}_${s} - raw${u}_${s + half} * sine${u}_${s};`;
+        });
+        return `${begin} ${[...raw, ...turned].join(" ")}`;
+      };
+      const loads = sharing === "tile" ? "" : u$.flatMap((u) => [loadRow(0, u), loadRow(1, u)]).join("\n      ");
       const chunk = (index: 0 | 1, u: number, c: number) => {
         const value = `other${index}_${u}_${Math.floor(c / lanes)}`;
         if (sharing === "tile") return `tile${index}[min(u32(x - tileBegin) + ${u}u, ${tileRows - 1}u) * ${chunks}u + ${perLane * split > chunks ? `min(${chunkOf(c)}, ${chunks - 1}u)` : chunkOf(c)}]`;
@@ -126,7 +180,7 @@ export function rowsText(variant: AttentionVariant) {
     workgroupBarrier();
     for (var n = localIndex; n < ${tileRows * chunks}u; n += ${workgroupSize}u) {
       let row = ${safe(`u32(tileBegin) + n / ${chunks}u`)};
-      ${buffers.map((buffer, index) => `let at${index} = ${rowOf(index as 0 | 1, "row")}; tile${index}[n] = ${access.load(buffer, `at${index}`, `(n % ${chunks}u)`, chunks)};`).join("\n      ")}
+      ${tensors.map((tensor, index) => `let at${index} = ${tensor.rowOf("row")}; tile${index}[n] = ${loadChunk(tensor, `at${index}`, "row", `(n % ${chunks}u)`, chunks)};`).join("\n      ")}
     }
     workgroupBarrier();`;
       return `

@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { Gpu } from "../../device/gpu.ts";
 import type { AdapterProfile } from "../../device/profile.ts";
+import type { TracedFunction } from "../../program/trace.ts";
 import { checkWithGradients, randomTensor } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { WebGpuDevice } from "../../webgpu/device.ts";
+import { rotaryTable } from "../rotary/table.ts";
 import { attention } from "./op.ts";
 
 const { gpu } = (await testDevice()) as WebGpuDevice;
@@ -23,18 +25,19 @@ describe.each(profiles)("attention on %s", (_, changes) => {
   afterAll(() => device.workspace.release(device));
 
   it.each([
-    { queries: 37, keys: 70, headDim: 72, causal: true, window: 50 },
+    { queries: 37, keys: 70, headDim: 72, causal: true, window: 50, turned: 64 },
     { queries: 9, keys: 3, headDim: 7, causal: false, window: 50 },
     { queries: 1, keys: 600, headDim: 72, causal: true, window: 500 },
-  ])("is the reference, forward and backward, %o", async ({ queries, keys, headDim, causal, window }) => {
+  ])("is the reference, forward and backward, %o", async ({ queries, keys, headDim, causal, window, turned }) => {
     const inputs = {
       q: randomTensor([2, queries, 2, headDim], 1, 2),
       k: randomTensor([2, keys, 1, headDim], 2, 2),
       v: randomTensor([2, keys, 1, headDim], 3),
       mask: { shape: [2, keys], data: Float32Array.from({ length: 2 * keys }, (_, i) => (i % 5 === 2 ? 0 : 1)) },
-      bias: randomTensor([1, 2, queries, keys], 4),
+      ...(turned ? { table: rotaryTable({ length: keys, dims: turned }) } : { bias: randomTensor([1, 2, queries, keys], 4) }),
     };
-    await checkWithGradients(device, ({ q, k, v, mask, bias }) => ({ y: attention(q!, k!, v!, { causal, window, mask: mask!, bias: bias! }) }), inputs, ["q", "k", "v", "bias"]);
+    const fn: TracedFunction = ({ q, k, v, mask, table, bias }) => ({ y: attention(q!, k!, v!, { causal, window, mask: mask!, ...(table ? { rotary: { table } } : { bias: bias! }) }) });
+    await checkWithGradients(device, fn, inputs, ["q", "k", "v", ...(turned ? [] : ["bias"])]);
     expect(device.traffic.dispatches).toBeGreaterThan(0);
   });
 });

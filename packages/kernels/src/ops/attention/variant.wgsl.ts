@@ -1,8 +1,9 @@
 import type { AdapterProfile } from "../../device/profile.ts";
 import { RANDOM_BITS_WGSL } from "../dropout/random.ts";
 import { INFO_WORDS } from "./keys.ts";
+import { pairsStayTogether, rotaryTableType, type ChunkRotation } from "../rotary/rotate.wgsl.ts";
 import type { AttentionAttributes } from "./op.ts";
-import type { Joined } from "./operands.ts";
+import type { Joined, Operands } from "./operands.ts";
 
 /** Facts of a problem and an adapter that change a kernel's text; lengths come through its uniform. */
 export interface AttentionVariant {
@@ -27,6 +28,8 @@ export interface AttentionVariant {
   readonly bias: boolean;
   readonly softCap: boolean;
   readonly dropout: boolean;
+  /** Queries are turned as they are loaded, and keys too, unless they are already. */
+  readonly rotary: (ChunkRotation & { readonly keys: boolean }) | null;
 }
 
 /** Tensors of rows that a lane keeps: q and y; q, dy and dq; k, v, dk and dv. */
@@ -41,17 +44,19 @@ const TURN_ELEMENTS = 32;
 /** Rows of a tile, or of a word of flags. */
 export const TILE_ROWS = 32;
 
-export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize" | "subgroupMaxSize">, { headDim, joined, parts, keys, bias, softCap, dropout }: AttentionAttributes, pass: keyof typeof HELD): AttentionVariant {
+/** Whether all rows begin and end with a vec4. */
+export const isAligned = (headDim: number, parts: Operands["parts"]): boolean => [headDim, ...Object.values(parts).flatMap(({ offset, row, step }) => [offset, row, step])].every((elements) => elements % 4 === 0);
+
+export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize" | "subgroupMaxSize">, { headDim, joined, parts, keys, bias, softCap, dropout, rotary }: AttentionAttributes, pass: keyof typeof HELD): AttentionVariant {
   const software = adapter.kind === "software";
   const [least, most] = adapter.features.has("subgroups") ? [adapter.subgroupMinSize, adapter.subgroupMaxSize] : [0, 0];
   const vectors = Math.ceil(headDim / 4) * HELD[pass];
-  const aligned = [headDim, ...Object.values(parts).flatMap(({ offset, row, step }) => [offset, row, step])].every((elements) => elements % 4 === 0);
   const rows = [SOFTWARE_ROWS, 2].find((count) => software && count * vectors <= SOFTWARE_VECTORS) ?? 1;
   return {
     sharing: !software ? "tile" : least === 8 && most === 8 ? "shuffle" : least >= 4 ? "quad" : "none",
-    split: !software && least >= 4 && vectors > GPU_VECTORS ? 4 : 1,
+    split: !software && least >= 4 && vectors > GPU_VECTORS && (pass === "forward" || !rotary || pairsStayTogether(rotary, 4)) ? 4 : 1,
     headDim,
-    width: aligned ? 4 : 1,
+    width: isAligned(headDim, parts) ? 4 : 1,
     rows,
     unroll: headDim <= TURN_ELEMENTS ? 2 : 1,
     workgroupSize: software ? 8 : 64,
@@ -60,6 +65,7 @@ export function attentionVariant(adapter: Pick<AdapterProfile, "kind" | "feature
     bias,
     softCap: softCap !== null,
     dropout: dropout !== null,
+    rotary,
   };
 }
 
@@ -100,10 +106,12 @@ export const FAR = 2 ** 28;
 export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 export const LOWEST = "-3.4028234663852886e38f";
 
-export function labelOf({ sharing, split, headDim, width, rows, unroll, joined, ...options }: AttentionVariant): string {
+export function labelOf({ sharing, split, headDim, width, rows, unroll, joined, rotary, ...options }: AttentionVariant): string {
   const extras = (["info", "bias", "softCap", "dropout"] as const).filter((name) => options[name]).map((name) => `+${name}`);
-  return `${sharing}${split === 4 ? "-split" : ""}/${rows}x${unroll}x${headDim}v${width}${joined === "none" ? "" : `/${joined}`}${extras.join("")}/f32`;
+  return `${sharing}${split === 4 ? "-split" : ""}/${rows}x${unroll}x${headDim}v${width}${joined === "none" ? "" : `/${joined}`}${extras.join("")}${rotaryLabel({ rotary })}/f32`;
 }
+
+export const rotaryLabel = ({ rotary }: Pick<AttentionVariant, "rotary">): string => (rotary ? `+rotary-${rotary.interleaved ? "interleaved-" : ""}${rotary.keys ? "qk" : "q"}${rotary.dims}` : "");
 
 /** WGSL type of a binding whose elements are loaded `width` at a time. */
 export const typeOf = (width: 1 | 4): string => (width === 4 ? "array<vec4f>" : "array<f32>");
@@ -115,9 +123,10 @@ export function bindingsOf(joined: Joined, prefix: "" | "d" = ""): { q: string; 
 }
 
 /** What the forward pass reads beside more. */
-export const readsOf = ({ width, joined, info, bias }: Pick<AttentionVariant, "width" | "joined" | "info" | "bias">): Record<string, string> => ({
+export const readsOf = ({ width, joined, info, rotary, bias }: Pick<AttentionVariant, "width" | "joined" | "info" | "rotary" | "bias">): Record<string, string> => ({
   ...Object.fromEntries(Object.values(bindingsOf(joined)).map((name) => [name, typeOf(width)])),
   ...(info && { info: "array<u32>" }),
+  ...(rotary && { rotary: rotaryTableType(rotary) }),
   ...(bias && { bias: "array<f32>" }),
 });
 
@@ -131,6 +140,9 @@ export const keepFactor = (i: string, j: string): string =>
 export const rowOfQ = (i: string): string => `(p.qOffset + (b * p.queries + ${i}) * p.qRow + h * p.qStep)`;
 export const rowOfY = (i: string, headDim: number): string => `(((b * p.queries + ${i}) * p.heads + h) * ${headDim}u)`;
 export const rowOfK = (j: string): string => `(p.kOffset + (b * p.keys + ${j}) * p.kRow + keyHead * p.kStep)`;
+/** Positions for rotary embedding: undefined where rows stay as they are. */
+export const positionOfQ = ({ rotary }: Pick<AttentionVariant, "rotary">) => (rotary ? (i: string): string => `u32(max(0, i32(${i}) + shift))` : undefined);
+export const positionOfK = ({ rotary }: Pick<AttentionVariant, "rotary">) => (rotary?.keys ? (j: string): string => `(${j})` : undefined);
 export const rowOfV = (j: string): string => `(p.toV + ${rowOfK(j)})`;
 
 /**

@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { State } from "../../device/device.ts";
 import { compile } from "../../program/compile.ts";
-import { asTensor } from "../../program/trace.ts";
-import type { HostTensor } from "../../program/types.ts";
+import type { Tensor } from "../../program/tensor.ts";
+import { asTensor, type TracedFunction } from "../../program/trace.ts";
+import { dtypeOf, type HostTensor } from "../../program/types.ts";
 import { expectClose, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { attention, type AttentionOptions } from "../attention/op.ts";
+import type { RotaryOptions } from "../rotary/op.ts";
+import { rotaryTable } from "../rotary/table.ts";
 import { cacheLengths, extendCache } from "./op.ts";
 
 const device = await testDevice();
@@ -16,6 +19,10 @@ interface Sizes {
   heads: number;
   keyHeads: number;
   headDim: number;
+}
+
+interface DecodingOptions extends Pick<AttentionOptions, "window" | "softCap"> {
+  rotary?: RotaryOptions & { dims: number };
 }
 
 /** Caches full of numbers that nobody may read. */
@@ -34,18 +41,21 @@ function tokens({ shape, data }: HostTensor, from: number, to: number): HostTens
   return { shape: [batch, to - from, ...rest], data: Float32Array.from(taken.flatMap((part) => [...part])) };
 }
 
-async function checkDecoding(sizes: Sizes, length: number, prompt: number, options: Pick<AttentionOptions, "window" | "softCap"> = {}): Promise<void> {
+async function checkDecoding(sizes: Sizes, length: number, prompt: number, { rotary, ...options }: DecodingOptions = {}): Promise<void> {
   const { batch, capacity, heads, keyHeads, headDim } = sizes;
   const [q, k, v] = [heads, keyHeads, keyHeads].map((count, i) => randomTensor([batch, length, count, headDim], i + 1, 2));
-  const wanted = reference(({ q, k, v }) => ({ y: attention(q!, k!, v!, { causal: true, ...options }) }), { q: q!, k: k!, v: v! })["y"]!;
+  const table = rotaryTable({ length: capacity, dims: rotary?.dims ?? 2, base: 100 });
+  const turning = (table: Tensor | undefined) => rotary && { interleaved: rotary.interleaved ?? false, table: table! };
+  const wanted = reference(({ q, k, v, table }) => ({ y: attention(q!, k!, v!, { causal: true, ...options, ...(rotary && { rotary: turning(table)! }) }) }), { q: q!, k: k!, v: v!, table })["y"]!;
   const { keyCache, valueCache } = caches(sizes);
-  using step = compile(device, "decode", ({ q, k, v, lengths }) => {
-    const { keys, values } = extendCache({ keyCache, valueCache, k: k!, v: v!, lengths: lengths! });
-    return { y: attention(q!, keys, values, { lengths: lengths!, causal: true, ...options }) };
+  using step = compile(device, "decode", ({ q, k, v, table, lengths }) => {
+    const rotates = turning(table);
+    const { keys, values } = extendCache({ keyCache, valueCache, k: k!, v: v!, lengths: lengths!, ...(rotates && { rotary: rotates }) });
+    return { y: attention(q!, keys, values, { lengths: lengths!, causal: true, ...options, ...(rotates && { rotary: { ...rotates, keys: false } }) }) };
   });
   for (let from = 0, to = prompt; from < length; from = to, to++) {
     const part = (x: HostTensor) => tokens(x, from, to);
-    const { y } = await step.run({ q: part(q!), k: part(k!), v: part(v!), lengths: cacheLengths(new Array<number>(batch).fill(to), capacity) });
+    const { y } = await step.run({ q: part(q!), k: part(k!), v: part(v!), table, lengths: cacheLengths(new Array<number>(batch).fill(to), capacity) });
     expectClose(y!.data, tokens({ shape: [batch, length, heads, headDim], data: Float32Array.from(wanted.data) }, from, to).data, 1e-5, `tokens ${from} to ${to}`);
   }
   keyCache.dispose();
@@ -53,14 +63,17 @@ async function checkDecoding(sizes: Sizes, length: number, prompt: number, optio
 }
 
 describe("decoding over a cache", () => {
-  it.each<[string, Sizes, number, number, Pick<AttentionOptions, "window" | "softCap">?]>([
+  it.each<[string, Sizes, number, number, DecodingOptions?]>([
     ["", { batch: 2, capacity: 16, heads: 4, keyHeads: 4, headDim: 16 }, 11, 5],
     [" to its end, from one token on", { batch: 1, capacity: 7, heads: 2, keyHeads: 1, headDim: 64 }, 7, 1],
     [" of odd sizes", { batch: 3, capacity: 9, heads: 3, keyHeads: 3, headDim: 5 }, 6, 4],
     [" in a window", { batch: 1, capacity: 40, heads: 2, keyHeads: 2, headDim: 16 }, 38, 33, { window: 6 }],
     [" with a soft cap", { batch: 1, capacity: 8, heads: 2, keyHeads: 2, headDim: 16 }, 6, 3, { softCap: 2 }],
+    [" with rotary embedding", { batch: 2, capacity: 9, heads: 4, keyHeads: 2, headDim: 16 }, 7, 3, { rotary: { dims: 16 } }],
+    [" with neighbours turned", { batch: 1, capacity: 9, heads: 2, keyHeads: 2, headDim: 12 }, 6, 3, { rotary: { dims: 8, interleaved: true } }],
+    [" with few elements turned", { batch: 1, capacity: 9, heads: 2, keyHeads: 2, headDim: 5 }, 6, 3, { rotary: { dims: 4 } }],
     [" that several workgroups share", { batch: 1, capacity: 1100, heads: 2, keyHeads: 1, headDim: 16 }, 700, 697],
-    [" of wide heads that several workgroups share", { batch: 1, capacity: 600, heads: 1, keyHeads: 1, headDim: 130 }, 4, 2],
+    [" of wide heads that several workgroups share", { batch: 1, capacity: 600, heads: 1, keyHeads: 1, headDim: 130 }, 4, 1],
   ])("step by step equals causal attention%s", (_, sizes, length, prompt, options) => checkDecoding(sizes, length, prompt, options));
 
   it("takes rows of different lengths, their prompts padded on the left", async () => {
@@ -121,13 +134,16 @@ describe("decoding over a cache", () => {
   it("refuses what does not fit, and says how to fix it", () => {
     const { keyCache, valueCache } = caches({ batch: 2, capacity: 4, heads: 1, keyHeads: 1, headDim: 8 });
     const good = { k: randomTensor([2, 1, 1, 8], 1), v: randomTensor([2, 1, 1, 8], 2), lengths: cacheLengths([1, 1], 4) };
-    const run = (change: Record<string, HostTensor>) => () =>
-      compile(device, "wrong", ({ k, v, lengths }) => ({ y: extendCache({ keyCache, valueCache, k: k!, v: v!, lengths: lengths! }).keys })).program(Object.fromEntries(Object.entries({ ...good, ...change }).map(([name, { shape, data }]) => [name, { shape, dtype: data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "u32" }])));
+    const program = (fn: TracedFunction, inputs: Record<string, HostTensor>) => compile(device, "wrong", fn).program(Object.fromEntries(Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }])));
+    const run = (change: Record<string, HostTensor>) => () => program(({ k, v, lengths }) => ({ y: extendCache({ keyCache, valueCache, k: k!, v: v!, lengths: lengths! }).keys }), { ...good, ...change });
     expect(run({ k: randomTensor([2, 1, 2, 8], 1) })).toThrow("caches must be [batch, capacity, heads, headDim]");
     expect(run({ v: randomTensor([2, 2, 1, 8], 1) })).toThrow("k and v [batch, new tokens, heads, headDim]");
     expect(run({ k: randomTensor([2, 5, 1, 8], 1), v: randomTensor([2, 5, 1, 8], 1) })).toThrow("5 new tokens do not fit into a cache for 4");
     expect(run({ k: { ...good.k, data: new Int32Array(16) } })).toThrow("wants f32 caches, k and v");
     expect(run({ lengths: randomTensor([2], 1) })).toThrow("lengths must be i32 or u32 [batch] = [2], got f32 [2]");
+    const turned = (table: HostTensor) => () => program(({ k, v, lengths, table }) => ({ y: extendCache({ keyCache, valueCache, k: k!, v: v!, lengths: lengths!, rotary: { table: table! } }).keys }), { ...good, table });
+    expect(turned(rotaryTable({ length: 3, dims: 8 }))).toThrow("[extendCache] the rotary table has 3 positions, 4 are needed");
+    expect(turned(rotaryTable({ length: 4, dims: 10 }))).toThrow("[extendCache] the rotary table must be [positions, dims] with dims even and at most headDim 8, got [4, 10]");
     expect(() => cacheLengths([4, 5], 4)).toThrow("row 1 would have 5 tokens, the cache has room for 4");
     expect(() => reference(({ q }) => ({ y: attention(q!, q!, q!, { lengths: asTensor(3) }) }), { q: randomTensor([2, 3, 1, 4], 1) })).toThrow("lengths must be i32 or u32 [batch] = [2]");
     keyCache.dispose();

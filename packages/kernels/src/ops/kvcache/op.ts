@@ -4,12 +4,20 @@ import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, assign, emit, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type HostTensor } from "../../program/types.ts";
+import { rotaryEmbedding, type RotaryOptions } from "../rotary/op.ts";
+import { rotatesChunks } from "../rotary/rotate.wgsl.ts";
+import { checkRotaryTable } from "../rotary/table.ts";
 import { onnxExtendCache } from "./op.onnx.ts";
 import { referenceExtendCache } from "./op.reference.ts";
 import { lowerExtendCache } from "./op.wgsl.ts";
 
-/** Inputs key cache and value cache [B, capacity, H, D], k and v [B, n, H, D], lengths [B]; outputs the caches, overwritten. */
-const extendCacheOp: Op = {
+export interface ExtendCacheAttributes {
+  /** Keys are turned by their positions, with the table that is the last input. */
+  rotary: { dims: number; interleaved: boolean } | null;
+}
+
+/** Inputs key cache and value cache [B, capacity, H, D], k and v [B, n, H, D], lengths [B], table?; outputs the caches, overwritten. */
+const extendCacheOp: Op<ExtendCacheAttributes> = {
   name: "extendCache",
   infer: ([keyCache, valueCache]) => [keyCache!, valueCache!],
   reference: referenceExtendCache,
@@ -27,6 +35,8 @@ export interface CacheExtension {
   v: TensorLike;
   /** i32 or u32 [B]: how many tokens each row has with the new ones, from `cacheLengths`; an input of the program. */
   lengths: TensorLike;
+  /** Rotary embedding of the keys on their way into the cache; attention's `rotary` then has `keys: false`. */
+  rotary?: RotaryOptions & { table: TensorLike };
 }
 
 /**
@@ -37,7 +47,7 @@ export interface CacheExtension {
  * @returns the caches with the new tokens, for attention(q, keys, values, { lengths, causal: true })
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
  */
-export function extendCache({ keyCache, valueCache, k, v, lengths }: CacheExtension): { keys: Tensor; values: Tensor } {
+export function extendCache({ keyCache, valueCache, k, v, lengths, rotary }: CacheExtension): { keys: Tensor; values: Tensor } {
   const [newKeys, newValues, counts] = [k, v, lengths].map(asTensor) as [Tensor, Tensor, Tensor];
   const { shape } = keyCache.type;
   const spelled = `caches ${formatShape(shape)} and ${formatShape(valueCache.type.shape)}, k ${formatShape(newKeys.shape)}, v ${formatShape(newValues.shape)}`;
@@ -51,7 +61,13 @@ export function extendCache({ keyCache, valueCache, k, v, lengths }: CacheExtens
   if (counts.dtype === "f32" || !sameShape(counts.shape, [shape[0]!])) {
     throw new HeddleError("SHAPE_MISMATCH", `[extendCache] lengths must be i32 or u32 [batch] = [${shape[0]}], got ${counts.dtype} ${formatShape(counts.shape)}; cacheLengths() makes them`);
   }
-  const [keys, values] = emit(extendCacheOp, [keyCache, valueCache, newKeys, newValues, counts], {});
+  const headDim = shape[3]!;
+  const table = rotary && asTensor(rotary.table);
+  if (table) checkRotaryTable("extendCache", table, headDim, shape[1]!);
+  const turned = rotary ? { dims: table!.shape[1]!, interleaved: rotary.interleaved ?? false } : null;
+  const turnsOnWrite = turned !== null && rotatesChunks(turned) && headDim % 4 === 0;
+  const written = turned && !turnsOnWrite ? rotaryEmbedding(newKeys, table!, { interleaved: turned.interleaved, lengths: counts }) : newKeys;
+  const [keys, values] = emit(extendCacheOp, [keyCache, valueCache, written, newValues, counts, ...(turnsOnWrite ? [table!] : [])], { rotary: turnsOnWrite ? turned : null });
   assign(keyCache, keys!);
   assign(valueCache, values!);
   return { keys: keys!, values: values! };
