@@ -78,10 +78,11 @@ function inputsOf(golden: GoldenCase, model: Model): Batch {
   return batch;
 }
 
-function namedOutputs({ hiddenStates, lastHiddenState, logits, startLogits, endLogits }: ModelOutputs): Record<string, Tensor> {
+function namedOutputs({ hiddenStates, lastHiddenState, poolerOutput, logits, startLogits, endLogits }: ModelOutputs): Record<string, Tensor> {
   return {
     ...Object.fromEntries(hiddenStates.map((state, i) => [`hidden_states.${i}`, state])),
     last_hidden_state: lastHiddenState,
+    ...(poolerOutput && { pooler_output: poolerOutput }),
     ...(logits && { logits }),
     ...(startLogits && { start_logits: startLogits }),
     ...(endLogits && { end_logits: endLogits }),

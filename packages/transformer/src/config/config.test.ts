@@ -49,6 +49,7 @@ describe("parseConfig", () => {
     [bert({ is_decoder: true }), "CONFIG_INVALID", "encoder"],
     [bert({ problem_type: "ranking" }), "CONFIG_INVALID", "problem_type"],
     [{ model_type: "roberta", max_position_embeddings: 2 }, "CONFIG_INVALID", "leaves no position after pad_token_id 1"],
+    [{ model_type: "mpnet", relative_attention_num_buckets: 6 }, "CONFIG_INVALID", "multiple of 4"],
     [{ model_type: "electra", embedding_size: 0 }, "CONFIG_INVALID", "embedding_size"],
     [{ model_type: "albert", hidden_size: 10, num_attention_heads: 3 }, "CONFIG_INVALID", "not divisible"],
   ])("%j → %s", (json, code, hint) => {
@@ -71,6 +72,7 @@ describe("configToJson", () => {
   it.each([
     { model_type: "roberta", vocab_size: 50265, max_position_embeddings: 514, type_vocab_size: 1, pad_token_id: 1 },
     { model_type: "xlm-roberta", vocab_size: 250002, max_position_embeddings: 514, type_vocab_size: 1, pad_token_id: 1 },
+    { model_type: "mpnet", vocab_size: 30527, max_position_embeddings: 514, relative_attention_num_buckets: 32 },
     { model_type: "electra", embedding_size: 64, hidden_size: 256, num_attention_heads: 4 },
     { model_type: "albert", embedding_size: 64, hidden_size: 768, num_attention_heads: 12, num_hidden_groups: 2, inner_group_num: 1, classifier_dropout_prob: 0.3, hidden_act: "gelu_new" },
   ])("writes $model_type as it was read", (raw) => {

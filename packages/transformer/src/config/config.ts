@@ -4,6 +4,7 @@ import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
+import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
 
 interface ConfigOf {
@@ -11,6 +12,7 @@ interface ConfigOf {
   bert: BertConfig;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
+  mpnet: MPNetConfig;
   roberta: RobertaConfig;
   "xlm-roberta": RobertaConfig;
 }
@@ -29,6 +31,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   bert: { parse: parseBertConfig, toJson: bertToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
+  mpnet: { parse: parseMPNetConfig, toJson: mpnetToJson },
   roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
   "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
 };

@@ -4,6 +4,7 @@ import { albertForMaskedLM, albertForQuestionAnswering, albertForSequenceClassif
 import { bertForMaskedLM, bertForQuestionAnswering, bertForSequenceClassification, bertForTokenClassification, bertModel } from "../families/bert.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
 import { electraForMaskedLM, electraForQuestionAnswering, electraForSequenceClassification, electraForTokenClassification, electraModel } from "../families/electra.ts";
+import { mpnetForMaskedLM, mpnetForQuestionAnswering, mpnetForSequenceClassification, mpnetForTokenClassification, mpnetModel } from "../families/mpnet.ts";
 import { robertaForMaskedLM, robertaForQuestionAnswering, robertaForSequenceClassification, robertaForTokenClassification, robertaModel } from "../families/roberta.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
@@ -55,6 +56,11 @@ const architectures: readonly Architecture[] = [
   define("ElectraForTokenClassification", "electra", "token-classification", "electra.", electraForTokenClassification),
   define("ElectraForQuestionAnswering", "electra", "question-answering", "electra.", electraForQuestionAnswering),
   define("ElectraForMaskedLM", "electra", "masked-lm", "electra.", electraForMaskedLM),
+  define("MPNetModel", "mpnet", "none", "mpnet.", mpnetModel),
+  define("MPNetForSequenceClassification", "mpnet", "sequence-classification", "mpnet.", mpnetForSequenceClassification),
+  define("MPNetForTokenClassification", "mpnet", "token-classification", "mpnet.", mpnetForTokenClassification),
+  define("MPNetForQuestionAnswering", "mpnet", "question-answering", "mpnet.", mpnetForQuestionAnswering),
+  define("MPNetForMaskedLM", "mpnet", "masked-lm", "mpnet.", mpnetForMaskedLM),
   ...robertas,
 ];
 
