@@ -176,7 +176,7 @@ describe.each<[string, MatmulKernel]>([
     const attributes: MatmulAttributes = { ...options, bias: true, activation: "identity" };
     // Splitting needs texts of its own, and a workgroup tile takes a CPU driver seconds: once is enough.
     const split = options.transposeA || options.transposeB ? [] : [[36, 44, 68, 3] as const];
-    for (const [m, k, n, splits] of [[36, 44, 68, 1] as const, [33, 22, 66, 1] as const, ...split]) {
+    for (const [m, k, n, splits] of [[36, 44, 68, 1] as const, [33, 22, 66, 1] as const, [9, 24, 68, 1] as const, ...split]) {
       const op = forced(splits);
       const fn: TracedFunction = ({ a, b, bias }) => ({ y: emit(op, [a!, b!, bias!], attributes)[0]! });
       await checkForward(device, fn, { ...operands(m, k, n, options), bias: randomTensor([n], 3) });
