@@ -11,7 +11,7 @@ const NAP = { leastMs: 0.2, share: 0.01, mostMs: 2 };
  * While a promise of the GPU is pending in Node, Dawn polls with setImmediate, as fast as JavaScript can: on a software adapter
  * that takes a third of a core from the shaders.
  */
-const pollsForShaders = ({ kind }: AdapterProfile) => kind === "software" && "process" in globalThis;
+const pollsForShaders = ({ kind }: AdapterProfile) => kind === "software" && "process" in globalThis && !("document" in globalThis);
 
 /** Sleeps through most of the expected time before a promise of the GPU is made and awaited. */
 export async function politely(profile: AdapterProfile, expectedMs: number): Promise<void> {
