@@ -62,6 +62,7 @@ export { addRmsNorm, rmsNorm, type RmsNormOptions } from "./ops/rmsnorm/op.ts";
 export { logSoftmax, softmax } from "./ops/softmax/op.ts";
 export { argmax, topK } from "./ops/topk/op.ts";
 export { crossEntropy, softCrossEntropy, type CrossEntropyOptions } from "./ops/crossentropy/op.ts";
+export { linearCrossEntropy, type LinearCrossEntropyOptions } from "./ops/linearcrossentropy/op.ts";
 export { bceWithLogits, mseLoss, type BceWithLogitsOptions, type LossOptions } from "./ops/losses/op.ts";
 export { adamW, biasCorrections, type AdamWUpdate } from "./ops/optimizer/adamw.ts";
 export { clipScale, globalNorm } from "./ops/optimizer/global-norm.ts";

@@ -10,6 +10,7 @@ import "./embedding/op.test.ts";
 import "./half/op.test.ts";
 import "./kvcache/op.test.ts";
 import "./layernorm/op.test.ts";
+import "./linearcrossentropy/op.test.ts";
 import "./losses/op.test.ts";
 import "./matmul/op.test.ts";
 import "./movement/movement.test.ts";

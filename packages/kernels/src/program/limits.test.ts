@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { activation } from "../ops/activation/op.ts";
+import { defineLinearCrossEntropy } from "../ops/linearcrossentropy/op.ts";
 import { dropout } from "../ops/dropout/op.ts";
 import { add, mul } from "../ops/elementwise/arithmetic.ts";
 import { embedding } from "../ops/embedding/op.ts";
@@ -12,8 +13,10 @@ import { quantizeWeight } from "../ops/quantize/quantize.ts";
 import { quantizedMatmul } from "../ops/quantizedmatmul/op.ts";
 import { toFloat16 } from "./float16.ts";
 import { WebGpuDevice } from "../webgpu/device.ts";
+import { gradients } from "./autodiff.ts";
 import { compile } from "./compile.ts";
-import type { TracedFunction } from "./trace.ts";
+import type { Tensor } from "./tensor.ts";
+import { emit, type TracedFunction } from "./trace.ts";
 import type { Gpu } from "../device/gpu.ts";
 
 const LIMIT_BYTES = 64 * 1024;
@@ -75,6 +78,20 @@ describe("more than an adapter binds in one piece", () => {
     await checkForward(device, ({ a, b, bias }) => ({ y: matmul(a!, b!, { ...options, bias: bias! }) }), { a: randomTensor([7, 2000], 1), b: randomTensor([2000, 20], 2), bias: randomTensor([20], 3) }, 2e-5);
     await checkForward(device, ({ a, b }) => ({ y: matmul(a!, b!, { ...options, transposeA: true }) }), { a: randomTensor([2000, 12], 1), b: randomTensor([2000, 20], 2) }, 2e-5);
     await checkForward(device, ({ a, b }) => ({ y: matmul(a!, b!, { ...options, transposeA: true, transposeB: true }) }), { a: randomTensor([2000, 12], 1), b: randomTensor([6, 2000], 2) }, 2e-5);
+  });
+
+  it("the loss of a linear layer goes by chunks of its classes that bind", async () => {
+    const op = defineLinearCrossEntropy();
+    const { x, w, bias } = logits(40, 3001);
+    const labels = { shape: [40], data: Int32Array.from({ length: 40 }, (_, i) => (i * 77) % 3001) };
+    const attributes = { reduction: "mean", ignoreIndex: -100, labelSmoothing: 0, bias: true } as const;
+    const fn: TracedFunction = (inputs) => {
+      const [hidden, weight, row] = [inputs["x"]!, inputs["w"]!, inputs["bias"]!];
+      const loss = emit(op, [hidden, weight, inputs["labels"]!, row], attributes)[0]!;
+      const [dHidden, dWeight, dBias] = gradients(loss, [hidden, weight, row]) as [Tensor, Tensor, Tensor];
+      return { loss, dHidden, dWeight, dBias };
+    };
+    await checkForward(device, fn, { x, w, bias, labels });
   });
 
   it("says so where no block is small enough", () => {

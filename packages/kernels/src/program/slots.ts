@@ -11,16 +11,17 @@ interface Slot {
 }
 
 /**
- * Gives tensors to a few buffers so that two whose lives overlap never share one. Greedy in order of birth: the
- * smallest free buffer that fits, else the largest free one, grown. Separate buffers rather than ranges of one, because
- * WebGPU counts a buffer as one resource: reading one range and writing another in the same dispatch is an error.
+ * Gives tensors to a few buffers so that two whose lives overlap never share one. Greedy in order of birth, of those born
+ * together the largest first: the smallest free buffer that fits, else the largest free one, grown. Separate buffers rather
+ * than ranges of one, because WebGPU counts a buffer as one resource: reading one range and writing another in the same
+ * dispatch is an error.
  *
  * @param requests null where a storage needs no slot
  */
 export function assignSlots(requests: readonly ({ bytes: number; life: Lifetime } | null)[]): { slots: number[]; slotOf: (number | null)[] } {
   const slots: Slot[] = [];
   const chosen = new Array<Slot | null>(requests.length).fill(null);
-  const order = requests.map((_, i) => i).filter((i) => requests[i] !== null).sort((a, b) => requests[a]!.life.first - requests[b]!.life.first || a - b);
+  const order = requests.map((_, i) => i).filter((i) => requests[i] !== null).sort((a, b) => requests[a]!.life.first - requests[b]!.life.first || requests[b]!.bytes - requests[a]!.bytes || a - b);
   for (const i of order) {
     const { bytes, life } = requests[i]!;
     const free = slots.filter((slot) => slot.busyUntil < life.first).sort((a, b) => a.bytes - b.bytes);

@@ -1,11 +1,12 @@
 import type { AdapterProfile } from "../../device/profile.ts";
 import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
+import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import type { LossReduction } from "../losses/reduction.ts";
 import { mergeParts, rowExponentials } from "../rowwise/exponentials.wgsl.ts";
-import { choosePlainRowDesign, rowWorkgroups, rowWorkgroupSize, storingOnce, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
+import { choosePlainRowDesign, rowsOf, rowWorkgroups, rowWorkgroupSize, storingOnce, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 import type { CrossEntropyAttributes } from "./op.ts";
 
 interface PartVariant {
@@ -45,7 +46,7 @@ function partKernel({ width, design, smooth, weighted }: PartVariant): Kernel {
   });
 }
 
-/** Statements for a row's `loss`, the weight `own` of its class, and what the gradient needs of it. */
+/** Statements for a row's `loss`, the weight `own` of its class, and what the gradient needs of it. The label's logit lies where the two steps say. */
 const ROW_LOSS = (weighted: boolean) => `
   var merged = partial[row * p.chunks];
   for (var chunk = 1u; chunk < p.chunks; chunk++) { merged = mergeParts(merged, partial[row * p.chunks + chunk]); }
@@ -54,13 +55,13 @@ const ROW_LOSS = (weighted: boolean) => `
   let class_ = u32(clamp(label, 0, i32(p.classes) - 1));
   let own = select(${weighted ? "weight[class_]" : "1.0"}, 0.0, label == p.ignoreIndex);
   let spread = select(p.labelSmoothing / f32(p.classes), 0.0, label == p.ignoreIndex);
-  let hit = (1.0 - p.labelSmoothing) * own * (merged.x - logits[row * p.classes + class_] + logSum);
+  let hit = (1.0 - p.labelSmoothing) * own * (merged.x - logits[row * p.rowStep + class_ * p.classStep] + logSum);
   // Where nothing is spread, the sum over all classes may have overflowed and must not be multiplied by 0.
   let loss = hit + select(0.0, spread * (merged.w * logSum - merged.z), spread > 0.0);
   statistics[row] = vec4f(merged.x, logSum, (1.0 - p.labelSmoothing) * own + spread * merged.w, 0.0);`;
 
 const ROW_READS = (weighted: boolean) => ({ partial: "array<vec4f>", logits: "array<f32>", labels: "array<i32>", ...(weighted && { weight: "array<f32>" }) });
-const ROW_PARAMS = { classes: "u32", chunks: "u32", ignoreIndex: "i32", labelSmoothing: "f32" } as const;
+const ROW_PARAMS = { classes: "u32", rowStep: "u32", classStep: "u32", chunks: "u32", ignoreIndex: "i32", labelSmoothing: "f32" } as const;
 const ROWS_WORKGROUP = 32;
 
 /** A lane per row folds the row's chunks and looks the label up. */
@@ -123,36 +124,60 @@ export function choosePart(adapter: Pick<AdapterProfile, "kind" | "features">, r
   return { design: choosePlainRowDesign(adapter, steps / Math.max(1, chunks)), chunks: Math.max(1, chunks) };
 }
 
-/** Outputs: the losses (or their total), the rows' statistics, and for a mean the gradient's factor. */
-export function lowerCrossEntropy({ attributes, inputs: [logits, labels, weight], outputs, adapter, scratch, dispatch }: LowerContext<CrossEntropyAttributes>, choose = choosePart): void {
-  const { reduction, ignoreIndex, labelSmoothing } = attributes;
-  const classes = logits!.type.shape.at(-1)!;
-  const rows = sizeOf(labels!.type.shape);
-  const width: Width = classes % 4 === 0 ? 4 : 1;
-  const steps = classes / width;
+type Context = Pick<LowerContext<CrossEntropyAttributes>, "attributes" | "outputs" | "adapter" | "scratch" | "dispatch">;
+
+/** What was found about each chunk of each row, [rows, chunks, 4]. */
+export interface RowParts {
+  readonly partial: BufferRef;
+  readonly chunks: number;
+}
+
+/** Reads the logits, once. */
+export function lowerParts({ attributes: { labelSmoothing }, adapter, scratch, dispatch }: Omit<Context, "outputs">, logits: BufferRef, weight?: BufferRef, choose = choosePart): RowParts {
+  const { rows, features: classes, width, steps } = rowsOf(logits.type.shape);
   const { design, chunks: wanted } = choose(adapter, rows, classes, steps);
   const chunk = Math.ceil(steps / wanted);
   const chunks = Math.ceil(steps / chunk);
-  const weighted = weight !== undefined;
-  const weights = weighted ? [weight] : [];
   const partial = scratch({ dtype: "f32", shape: [rows, chunks, 4] });
   const smooth = labelSmoothing > 0;
-  const variant: PartVariant = { width, design, smooth, weighted: smooth && weighted };
+  const weights = smooth && weight ? [weight] : [];
+  const variant: PartVariant = { width, design, smooth, weighted: weights.length > 0 };
   dispatch({
     kernel: kernelOnce(["part", variant], () => partKernel(variant)),
-    buffers: [logits!, ...(variant.weighted ? weights : []), partial],
+    buffers: [logits, ...weights, partial],
     params: { parts: rows * chunks, steps, chunks, chunk },
     workgroups: rowWorkgroups(design, rows * chunks),
     flops: 4 * rows * classes,
     bytes: 4 * rows * (classes + 4 * chunks),
   });
+  return { partial, chunks };
+}
+
+/** Where the logit of each row's label is: among all logits, or alone. */
+export interface LabelLogits {
+  readonly logits: BufferRef;
+  readonly rowStep: number;
+  readonly classStep: 0 | 1;
+}
+
+/** The losses (or their total), the rows' statistics, and for a mean the gradient's factor. */
+export function lowerLosses({ attributes, outputs, dispatch }: Context, classes: number, { partial, chunks }: RowParts, { logits, ...places }: LabelLogits, labels: BufferRef, weight?: BufferRef): void {
+  const { reduction, ignoreIndex, labelSmoothing } = attributes;
+  const rows = sizeOf(labels.type.shape);
+  const weighted = weight !== undefined;
   const kernels: Record<LossReduction, () => Kernel> = { none: () => rowsKernel(weighted), sum: () => totalKernel(weighted, false), mean: () => totalKernel(weighted, true) };
   dispatch({
     kernel: kernelOnce([reduction, weighted], kernels[reduction]),
-    buffers: [partial, logits!, labels!, ...weights, ...outputs],
-    params: { [reduction === "none" ? "count" : "rows"]: rows, classes, chunks, ignoreIndex, labelSmoothing },
+    buffers: [partial, logits, labels, ...(weighted ? [weight] : []), ...outputs],
+    params: { [reduction === "none" ? "count" : "rows"]: rows, classes, ...places, chunks, ignoreIndex, labelSmoothing },
     workgroups: reduction === "none" ? linearWorkgroups(rows, ROWS_WORKGROUP) : [1, 1, 1],
     flops: 10 * rows * chunks,
     bytes: 4 * rows * (4 * chunks + 8),
   });
+}
+
+export function lowerCrossEntropy(context: LowerContext<CrossEntropyAttributes>, choose = choosePart): void {
+  const [logits, labels, weight] = context.inputs as [BufferRef, BufferRef, BufferRef | undefined];
+  const classes = logits.type.shape.at(-1)!;
+  lowerLosses(context, classes, lowerParts(context, logits, weight, choose), { logits, rowStep: classes, classStep: 1 }, labels, weight);
 }

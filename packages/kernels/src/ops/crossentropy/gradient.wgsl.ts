@@ -2,7 +2,7 @@ import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kerne
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
-import { typeOf, type Width } from "../rowwise/rows.ts";
+import { rowsOf, typeOf, type Width } from "../rowwise/rows.ts";
 import type { CrossEntropyAttributes } from "./op.ts";
 
 const WORKGROUP_SIZE = 32;
@@ -30,7 +30,7 @@ function gradientKernel({ width, weighted, mean }: GradientVariant): Kernel {
     label: `crossEntropy/gradient/x${width}${weighted ? "/weighted" : ""}${mean ? "/mean" : ""}`,
     reads: { labels: "array<i32>", statistics: "array<vec4f>", g: "array<f32>", ...(mean && { factor: "array<f32>" }), ...(weighted && { weight: `array<${type}>` }) },
     writes: { logits: `array<${type}>` },
-    params: { steps: "u32", lanes: "u32", tiles: "u32", rowsOfG: "u32", ignoreIndex: "i32", labelSmoothing: "f32" },
+    params: { steps: "u32", lanes: "u32", tiles: "u32", classes: "u32", first: "u32", rowsOfG: "u32", ignoreIndex: "i32", labelSmoothing: "f32" },
     workgroupSize: [WORKGROUP_SIZE],
     linear: true,
     body: `
@@ -40,9 +40,9 @@ function gradientKernel({ width, weighted, mean }: GradientVariant): Kernel {
   let end = min(begin + p.lanes * ${STEPS_PER_LANE}u, p.steps);
   let saved = statistics[row];
   let counts = labels[row] != p.ignoreIndex;
-  let last = i32(p.steps * ${width}u) - 1;
-  let label = ${width === 4 ? "vec4u" : "u32"}(u32(clamp(labels[row], 0, last)));
-  let spread = p.labelSmoothing / f32(last + 1);
+  // Counted from the first class here: a label before it is a huge number, and hits nothing.
+  let label = ${width === 4 ? "vec4u" : "u32"}(u32(clamp(labels[row], 0, i32(p.classes) - 1)) - p.first);
+  let spread = p.labelSmoothing / f32(p.classes);
   let scale = g[min(row, p.rowsOfG - 1u)]${mean ? " * factor[0]" : ""};
   var column = begin + index % p.lanes;
   // A turn of a loop is dear on a CPU beside what one element takes.
@@ -55,23 +55,32 @@ function gradientKernel({ width, weighted, mean }: GradientVariant): Kernel {
 
 const kernelOnce = kernelMemo();
 
-/** Inputs logits, labels, statistics, the loss's gradient, [a mean's factor], [weight]; the output is in the logits' memory. */
-export function lowerCrossEntropyGradient({ attributes: { reduction, ignoreIndex, labelSmoothing }, inputs, outputs: [dLogits], adapter, dispatch }: LowerContext<CrossEntropyAttributes>): void {
+/** Some classes of all there are. */
+export interface ClassRange {
+  readonly first: number;
+  readonly classes: number;
+}
+
+/**
+ * Inputs logits, labels, statistics, the loss's gradient, [a mean's factor], [weight]; the output is in the logits' memory.
+ *
+ * @param range what the logits are of; by default all classes
+ */
+export function lowerCrossEntropyGradient({ attributes: { reduction, ignoreIndex, labelSmoothing }, inputs, outputs: [dLogits], adapter, dispatch }: LowerContext<CrossEntropyAttributes>, range?: ClassRange): void {
   const [, labels, statistics, g, ...rest] = inputs;
-  const classes = dLogits!.type.shape.at(-1)!;
-  const width: Width = classes % 4 === 0 ? 4 : 1;
-  const steps = classes / width;
+  const { rows, features, width, steps } = rowsOf(dLogits!.type.shape);
+  const { first, classes } = range ?? { first: 0, classes: features };
   // A GPU wants its lanes side by side, a CPU few of them that have much to do.
   const lanes = Math.min(WORKGROUP_SIZE, adapter.kind === "software" ? Math.ceil(steps / STEPS_PER_LANE) : steps);
   const tiles = Math.ceil(steps / (lanes * STEPS_PER_LANE));
-  const size = sizeOf(dLogits!.type.shape);
-  const count = (size / classes) * tiles * lanes;
+  const size = rows * features;
+  const count = rows * tiles * lanes;
   const mean = reduction === "mean";
   const variant: GradientVariant = { width, weighted: rest.length === (mean ? 2 : 1), mean };
   dispatch({
     kernel: kernelOnce(variant, () => gradientKernel(variant)),
     buffers: [labels!, statistics!, g!, ...rest, dLogits!],
-    params: { count, steps, lanes, tiles, rowsOfG: sizeOf(g!.type.shape), ignoreIndex, labelSmoothing },
+    params: { count, steps, lanes, tiles, classes, first, rowsOfG: sizeOf(g!.type.shape), ignoreIndex, labelSmoothing },
     workgroups: linearWorkgroups(count, WORKGROUP_SIZE),
     flops: 6 * size,
     bytes: 4 * 2 * size,

@@ -2,7 +2,7 @@ import { HeddleError } from "../../errors.ts";
 import { defineOp, type Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, sameShape, type TensorType } from "../../program/types.ts";
+import { formatShape, sameShape, type Shape, type TensorType } from "../../program/types.ts";
 import { mul, neg } from "../elementwise/arithmetic.ts";
 import { checkReduction, reduceLoss, type LossReduction } from "../losses/reduction.ts";
 import { sum } from "../reduce/op.ts";
@@ -24,14 +24,10 @@ export interface CrossEntropyAttributes {
  */
 export const crossEntropyOp: Op<CrossEntropyAttributes> = defineOp<CrossEntropyAttributes>({
   name: "crossEntropy",
-  infer([logits, labels, weight], { ignoreIndex, labelSmoothing, reduction }) {
+  infer([logits, labels, weight], attributes) {
     checkTypes(logits!, labels!, weight);
-    checkReduction(reduction, "crossEntropy");
-    if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) throw new HeddleError("INVALID_ARGUMENT", `[crossEntropy] labelSmoothing must be in [0, 1], got ${labelSmoothing}; 0.1 is usual`);
-    if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) > 2 ** 31 - 1) throw new HeddleError("INVALID_ARGUMENT", `[crossEntropy] ignoreIndex must be a 32-bit whole number, got ${ignoreIndex}`);
-    const scalar: TensorType = { dtype: "f32", shape: [] };
-    const statistics: TensorType = { dtype: "f32", shape: [...labels!.shape, 4] };
-    return [reduction === "none" ? { dtype: "f32", shape: labels!.shape } : scalar, statistics, ...(reduction === "mean" ? [scalar] : [])];
+    checkOptions(attributes, "crossEntropy");
+    return lossTypes(labels!.shape, attributes);
   },
   vjp({ inputs, outputs: [, statistics, ...factor], gradients: [g], attributes }) {
     const [logits, labels, ...weight] = inputs;
@@ -51,6 +47,19 @@ const gradientOp = defineOp<CrossEntropyAttributes>({
   onnx: onnxCrossEntropyGradient,
   inPlace: () => ({ 0: 0 }),
 });
+
+/** Of the losses of rows or their total, the rows' statistics, and for a mean its factor. */
+export function lossTypes(rows: Shape, { reduction }: CrossEntropyAttributes): TensorType[] {
+  const scalar: TensorType = { dtype: "f32", shape: [] };
+  return [reduction === "none" ? { dtype: "f32", shape: rows } : scalar, { dtype: "f32", shape: [...rows, 4] }, ...(reduction === "mean" ? [scalar] : [])];
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function checkOptions({ ignoreIndex, labelSmoothing, reduction }: CrossEntropyAttributes, where: string): void {
+  checkReduction(reduction, where);
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) throw new HeddleError("INVALID_ARGUMENT", `[${where}] labelSmoothing must be in [0, 1], got ${labelSmoothing}; 0.1 is usual`);
+  if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) > 2 ** 31 - 1) throw new HeddleError("INVALID_ARGUMENT", `[${where}] ignoreIndex must be a 32-bit whole number, got ${ignoreIndex}`);
+}
 
 function checkTypes(logits: TensorType, labels: TensorType, weight: TensorType | undefined): void {
   if (logits.dtype !== "f32" || labels.dtype !== "i32") {
@@ -82,7 +91,8 @@ export interface CrossEntropyOptions {
  * it was.
  *
  * Labels outside [0, classes) that are not `ignoreIndex` read the nearest class instead of foreign memory; check them on
- * the host first. The logits are one binding: at most 128 MiB on default limits.
+ * the host first. The logits are one binding: at most 128 MiB on default limits;
+ * `linearCrossEntropy` makes larger ones in chunks.
  *
  * @param logits f32 [..., classes]; classes last
  * @param labels i32 [...]

@@ -4,7 +4,7 @@ import { int8Matmul, isWorthQuantizing, quantizeWeight } from "../../onnx/quanti
 import { onnxActivation } from "../activation/op.onnx.ts";
 import { optionalInputs, type MatmulAttributes, type MatmulExtra, type ProductAttributes } from "./op.ts";
 
-export function onnxMatmul({ graph, inputs: [a, b, ...others], outputs, attributes }: OnnxContext<MatmulAttributes>): Value[] {
+export function onnxMatmul({ graph, inputs: [a, b, ...others], outputs, attributes }: Pick<OnnxContext<MatmulAttributes>, "graph" | "inputs" | "outputs" | "attributes">): Value[] {
   const { transposeA, transposeB } = attributes;
   const optional = optionalInputs(others, attributes);
   const int8 = transposeA ? null : int8Product(graph, a!, b!, transposeB, optional.bias);
