@@ -1,4 +1,4 @@
-import { adamW, add, attention, biasCorrections, clipScale, compile, crossEntropy, embedding, globalNorm, gradients, layerNorm as layerNormOp, matmul, placeholder, reshape, slice, trace, type ActivationName, type CompiledFunction, type Device, type HostTensor, type State, type Tensor } from "@heddle/kernels";
+import { adamW, add, attention, biasCorrections, clipScale, compile, embedding, globalNorm, gradients, layerNorm as layerNormOp, linearCrossEntropy, matmul, placeholder, reshape, slice, trace, type ActivationName, type CompiledFunction, type Device, type HostTensor, type State, type Tensor, type TensorLike } from "@heddle/kernels";
 import { initialize, Scope, type Initializer, type ParameterSpec } from "@heddle/transformer";
 
 // GPT-2 (Radford et al. 2019), with the layout of transformers' modeling_gpt2.py, straight on kernels: what a reader of
@@ -45,15 +45,22 @@ function block(scope: Scope, config: NanoGptConfig, x: Tensor): Tensor {
   return add(attended, project(mlp.in("c_proj"), expanded, config.hiddenSize, { standardDeviation }));
 }
 
-/** inputIds i32 [batch, length] → logits [batch, length, vocabulary]; the decoder's matrix is the token embedding (tied). */
-function gpt(scope: Scope, config: NanoGptConfig, inputIds: Tensor): Tensor {
+interface GptOutputs {
+  /** [batch, length, hidden]. */
+  readonly hidden: Tensor;
+  /** The token embedding, which is the decoder's matrix too (tied). */
+  readonly table: TensorLike;
+}
+
+/** inputIds i32 [batch, length]. */
+function gpt(scope: Scope, config: NanoGptConfig, inputIds: Tensor): GptOutputs {
   const { vocabSize, contextLength, hiddenSize, numLayers } = config;
   const [, length] = inputIds.shape as [number, number];
   const table = scope.in("wte").parameter("weight", [vocabSize, hiddenSize], normal(INITIALIZER_RANGE));
   const positions = scope.in("wpe").parameter("weight", [contextLength, hiddenSize], normal(INITIALIZER_RANGE));
   let x = add(embedding(table, inputIds), slice(positions, { axis: 0, begin: 0, end: length }));
   for (let i = 0; i < numLayers; i++) x = block(scope.in("h").in(i), config, x);
-  return matmul(layerNorm(scope.in("ln_f"), x), table, { transposeB: true });
+  return { hidden: layerNorm(scope.in("ln_f"), x), table };
 }
 
 /** The model's parameters as states, by transformers' names. */
@@ -73,12 +80,18 @@ export class NanoGpt {
 
   /** Records the forward pass. inputIds i32 [batch, length] → logits [batch, length, vocabulary]. */
   forward(inputIds: Tensor): Tensor {
-    return gpt(new Scope(({ name }) => this.parameters.get(name)!, "transformer."), this.config, inputIds);
+    const { hidden, table } = this.outputs(inputIds);
+    return matmul(hidden, table, { transposeB: true });
   }
 
   /** Records the mean loss. labels i32 [batch, length]: the token that follows, -100 where none does. */
   loss(inputIds: Tensor, labels: Tensor): Tensor {
-    return crossEntropy(this.forward(inputIds), labels);
+    const { hidden, table } = this.outputs(inputIds);
+    return linearCrossEntropy(hidden, table, labels);
+  }
+
+  private outputs(inputIds: Tensor): GptOutputs {
+    return gpt(new Scope(({ name }) => this.parameters.get(name)!, "transformer."), this.config, inputIds);
   }
 
   dispose(): void {

@@ -1,4 +1,4 @@
-import { compile, ReferenceDevice, type HostTensor } from "@heddle/kernels";
+import { compile, matmul, ReferenceDevice, type HostTensor } from "@heddle/kernels";
 import { describe, expect, it } from "vitest";
 import { taskLoss, type TaskLossOptions } from "./losses.ts";
 import type { Problem } from "./problem.ts";
@@ -44,6 +44,18 @@ describe("taskLoss", () => {
   it("tokens: mean over the labelled ones", async () => {
     const logits = floats([3, 2, 2], 1, 2, 5, 5, 3, -1, 0, 0, 0, 0, 0, 0);
     expect(await loss("token-classification", { mask, logits, labels: ints([3, 2], 1, -100, 0, -100, -100, -100) })).toBeCloseTo((logSumExp(1, 2) - 2 + logSumExp(3, -1) - 3) / 2, 6);
+  });
+
+  it("a vocabulary: the same with and without its logits", async () => {
+    const tensors = { mask, hidden: floats([3, 2, 2], 1, 2, 5, 5, 3, -1, 0, 0, 0, 0, 0, 0), weight: floats([3, 2], 1, -1, 2, 0, 0, 1), bias: floats([3], 0.5, 0, -1), labels: ints([3, 2], 1, -100, 2, -100, -100, -100) };
+    const compiled = compile(device, "loss", ({ hidden, weight, bias, labels, mask: m }) => {
+      const outputs = { hiddenStates: [], lastHiddenState: hidden!, logits: matmul(hidden!, weight!, { transposeB: true, bias: bias! }), decoder: { hidden: hidden!, weight: weight!, bias: bias! } };
+      const [withLogits, without] = [false, true].map((lossOnly) => taskLoss("masked-lm", outputs, { labels: labels! }, m!, { lossOnly }));
+      return { withLogits: withLogits!, without: without! };
+    });
+    const { withLogits, without } = await compiled.run(tensors);
+    expect(without!.data[0]).toBe(withLogits!.data[0]);
+    expect(without!.data[0]).toBeCloseTo((logSumExp(-0.5, 2, 1) - 2 + logSumExp(4.5, 6, -2) + 2) / 2, 6);
   });
 
   it("question answering: the mean of two, positions past the end ignored", async () => {

@@ -1,4 +1,4 @@
-import { add, bceWithLogits, cast, crossEntropy, div, HeddleError, less, max, maximum, mean, mseLoss, mul, sum, where, type Tensor, type TensorLike } from "@heddle/kernels";
+import { add, bceWithLogits, cast, crossEntropy, div, HeddleError, less, linearCrossEntropy, max, maximum, mean, mseLoss, mul, sum, where, type Tensor, type TensorLike } from "@heddle/kernels";
 import type { ModelOutputs } from "@heddle/transformer";
 import { IGNORE_INDEX } from "./data/dataset.ts";
 import type { Problem } from "./problem.ts";
@@ -8,6 +8,8 @@ export interface TaskLossOptions {
   labelSmoothingFactor?: number;
   /** f32 [labels], how much each class counts; for single-label and token classification. */
   classWeights?: TensorLike;
+  /** True: nothing else reads the logits, so those over a vocabulary need not be in memory all at once. */
+  lossOnly?: boolean;
 }
 
 /** Labels as `collate` names them, inside a trace. */
@@ -23,8 +25,11 @@ export interface Labels {
  * @param attentionMask [batch, length]; rows without a single token count for nothing
  * @throws INPUT_MISSING where the labels or logits that the problem needs are absent
  */
-export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor, { labelSmoothingFactor = 0, classWeights }: TaskLossOptions = {}): Tensor {
-  const options = { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor, ...(classWeights !== undefined && { weight: classWeights }) };
+export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor, { labelSmoothingFactor = 0, classWeights, lossOnly = false }: TaskLossOptions = {}): Tensor {
+  const unweighted = { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor };
+  const options = { ...unweighted, ...(classWeights !== undefined && { weight: classWeights }) };
+  const { decoder } = outputs;
+  if (lossOnly && decoder && classWeights === undefined) return linearCrossEntropy(decoder.hidden, decoder.weight, given(labels.labels, "labels"), { ...unweighted, bias: decoder.bias });
   switch (problem) {
     case "single-label":
     case "token-classification":

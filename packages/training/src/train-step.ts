@@ -120,7 +120,7 @@ export class TrainStep {
   private backward({ inputIds, attentionMask, tokenTypeIds, dropoutKey, ...labels }: Record<string, Tensor>): { loss: Tensor; gradients: Tensor[] } {
     const { labelSmoothingFactor, classWeights } = this.options;
     const outputs = this.model.forward({ inputIds: inputIds!, attentionMask: attentionMask!, ...(tokenTypeIds && { tokenTypeIds }) }, { dropoutKey: dropoutKey! });
-    const loss = taskLoss(problemOf(this.model), outputs, labels, attentionMask!, { labelSmoothingFactor, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) });
+    const loss = taskLoss(problemOf(this.model), outputs, labels, attentionMask!, { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) });
     return { loss, gradients: gradients(loss, this.parameters.map(([, state]) => state)) };
   }
 

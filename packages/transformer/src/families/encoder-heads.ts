@@ -53,5 +53,5 @@ export function maskedLM(config: EncoderConfig, encoder: EncoderOutputs, scopes:
   const { vocabSize, layerNormEps, initializerRange } = config;
   const hidden = layerNorm(scopes.norm, linear(scopes.dense, encoder.lastHiddenState, { outputSize: size, activation, initializerRange }), layerNormEps);
   const table = scopes.words.parameter("weight", [vocabSize, size], normal(initializerRange));
-  return { ...encoder, logits: tiedDecoder(hidden, table, scopes.bias.parameter("bias", [vocabSize], zeros)) };
+  return { ...encoder, ...tiedDecoder(hidden, table, scopes.bias.parameter("bias", [vocabSize], zeros)) };
 }
