@@ -5,6 +5,7 @@ import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program
 import { formatShape, sameShape, type Shape } from "../../program/types.ts";
 import { less, where } from "../elementwise/arithmetic.ts";
 import { cast } from "../elementwise/unary.ts";
+import { asLengths } from "../kvcache/lengths.ts";
 import { rotaryEmbedding, type RotaryOptions } from "../rotary/op.ts";
 import { rotatesChunks } from "../rotary/rotate.wgsl.ts";
 import { checkRotaryTable } from "../rotary/table.ts";
@@ -117,10 +118,7 @@ export function attention(q: TensorLike, k: TensorLike, v: TensorLike, { mask, l
   if (maskTensor && !sameShape(maskTensor.shape, [batch, keys])) {
     throw new HeddleError("SHAPE_MISMATCH", `[attention] the mask must be [batch, keys] = ${formatShape([batch, keys])}, got ${formatShape(maskTensor.shape)}; a mask over pairs goes into bias as 0 and -1e9`);
   }
-  const lengthsTensor = lengths === undefined ? undefined : asTensor(lengths);
-  if (lengthsTensor && (lengthsTensor.dtype === "f32" || !sameShape(lengthsTensor.shape, [batch]))) {
-    throw new HeddleError("SHAPE_MISMATCH", `[attention] lengths must be i32 or u32 [batch] = ${formatShape([batch])}, got ${lengthsTensor.dtype} ${formatShape(lengthsTensor.shape)}`);
-  }
+  const lengthsTensor = lengths === undefined ? undefined : asLengths(lengths, batch, "attention");
   const biasTensor = bias === undefined ? undefined : asTensor(bias);
   if (biasTensor) checkBias(biasTensor, [batch, heads, queries, keys]);
   if (window !== undefined && !(Number.isInteger(window) && window >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[attention] the window must be a whole number of keys, at least 1, got ${window}; leave it out to attend to all`);

@@ -12,14 +12,14 @@ import type { CrossEntropyAttributes } from "./op.ts";
 interface PartVariant {
   readonly width: Width;
   readonly design: RowDesign;
-  /** True: labels are smoothed, so that all classes count. */
-  readonly smooth: boolean;
-  readonly weighted: boolean;
+  /** What all classes count for: nothing where labels are not smoothed. */
+  readonly others: "none" | "equal" | "weighted";
 }
 
 /** [rows, chunks] → (largest z, Σ exp(z − largest), Σ weight·(z − largest), Σ weight) of each chunk of each row; the last two where labels are smoothed. */
-function partKernel({ width, design, smooth, weighted }: PartVariant): Kernel {
+function partKernel({ width, design, others }: PartVariant): Kernel {
   const type = typeOf(width);
+  const [smooth, weighted] = [others !== "none", others === "weighted"];
   const weight = smooth ? (step: string) => (weighted ? `weight[${step} - row * p.steps]` : `${type}(1)`) : null;
   const exponentials = rowExponentials(design, width, ["first", "end"], (step) => `logits[${step}]`, weight);
   const part =
@@ -32,8 +32,8 @@ function partKernel({ width, design, smooth, weighted }: PartVariant): Kernel {
   let part = workgroup.y * numWorkgroups.x + workgroup.x;
   if (part >= p.parts) { return; }`;
   return defineKernel({
-    label: `crossEntropy/part/${design.kind}${smooth ? "/smooth" : ""}${smooth && weighted ? "/weighted" : ""}/x${width}`,
-    reads: { logits: `array<${type}>`, ...(smooth && weighted && { weight: `array<${type}>` }) },
+    label: `crossEntropy/part/${design.kind}${smooth ? "/smooth" : ""}${weighted ? "/weighted" : ""}/x${width}`,
+    reads: { logits: `array<${type}>`, ...(weighted && { weight: `array<${type}>` }) },
     writes: { partial: "array<vec4f>" },
     params: { parts: "u32", steps: "u32", chunks: "u32", chunk: "u32" },
     workgroupSize: [rowWorkgroupSize(design)],
@@ -139,9 +139,8 @@ export function lowerParts({ attributes: { labelSmoothing }, adapter, scratch, d
   const chunk = Math.ceil(steps / wanted);
   const chunks = Math.ceil(steps / chunk);
   const partial = scratch({ dtype: "f32", shape: [rows, chunks, 4] });
-  const smooth = labelSmoothing > 0;
-  const weights = smooth && weight ? [weight] : [];
-  const variant: PartVariant = { width, design, smooth, weighted: weights.length > 0 };
+  const weights = labelSmoothing > 0 && weight ? [weight] : [];
+  const variant: PartVariant = { width, design, others: labelSmoothing === 0 ? "none" : weights.length > 0 ? "weighted" : "equal" };
   dispatch({
     kernel: kernelOnce(["part", variant], () => partKernel(variant)),
     buffers: [logits, ...weights, partial],

@@ -7,6 +7,7 @@ import { formatShape, sameShape, type HostTensor } from "../../program/types.ts"
 import { rotaryEmbedding, type RotaryOptions } from "../rotary/op.ts";
 import { rotatesChunks } from "../rotary/rotate.wgsl.ts";
 import { checkRotaryTable } from "../rotary/table.ts";
+import { asLengths } from "./lengths.ts";
 import { onnxExtendCache } from "./op.onnx.ts";
 import { referenceExtendCache } from "./op.reference.ts";
 import { lowerExtendCache } from "./op.wgsl.ts";
@@ -48,7 +49,7 @@ export interface CacheExtension {
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
  */
 export function extendCache({ keyCache, valueCache, k, v, lengths, rotary }: CacheExtension): { keys: Tensor; values: Tensor } {
-  const [newKeys, newValues, counts] = [k, v, lengths].map(asTensor) as [Tensor, Tensor, Tensor];
+  const [newKeys, newValues] = [k, v].map(asTensor) as [Tensor, Tensor];
   const { shape } = keyCache.type;
   const spelled = `caches ${formatShape(shape)} and ${formatShape(valueCache.type.shape)}, k ${formatShape(newKeys.shape)}, v ${formatShape(newValues.shape)}`;
   const dtypes = [keyCache.type, valueCache.type, newKeys, newValues].map(({ dtype }) => dtype);
@@ -58,9 +59,7 @@ export function extendCache({ keyCache, valueCache, k, v, lengths, rotary }: Cac
     throw new HeddleError("SHAPE_MISMATCH", `[extendCache] ${spelled}: caches must be [batch, capacity, heads, headDim], k and v [batch, new tokens, heads, headDim]`);
   }
   if (newKeys.shape[1]! > shape[1]!) throw new HeddleError("SHAPE_MISMATCH", `[extendCache] ${newKeys.shape[1]} new tokens do not fit into a cache for ${shape[1]}; make it with a greater capacity`);
-  if (counts.dtype === "f32" || !sameShape(counts.shape, [shape[0]!])) {
-    throw new HeddleError("SHAPE_MISMATCH", `[extendCache] lengths must be i32 or u32 [batch] = [${shape[0]}], got ${counts.dtype} ${formatShape(counts.shape)}; cacheLengths() makes them`);
-  }
+  const counts = asLengths(lengths, shape[0]!, "extendCache");
   const headDim = shape[3]!;
   const table = rotary && asTensor(rotary.table);
   if (table) checkRotaryTable("extendCache", table, headDim, shape[1]!);

@@ -10,7 +10,7 @@ import { gemvKernel } from "./gemv.wgsl.ts";
 import { NAIVE_WORKGROUP_SIZE, naiveKernel, sumSplitsKernel } from "./naive.wgsl.ts";
 import { multiplyInBlocks } from "./blocks.ts";
 import { matmulShape, optionalInputs, siblingShape, weightFormat, type MatmulAttributes, type MatmulShape, type ProductAttributes } from "./op.ts";
-import { epilogueFlags, K_STEP, registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
+import { epilogueFlags, registerTileKernel, type RegisterVariant } from "./register-tile.wgsl.ts";
 import { subgroupMatrixKernel } from "./subgroup-matrix.wgsl.ts";
 import type { WeightFormat } from "./weights.wgsl.ts";
 import { workgroupTileKernel, type WorkgroupVariant } from "./workgroup-tile.wgsl.ts";
@@ -73,8 +73,8 @@ function multiply(context: LowerContext<ProductAttributes>, kernel: MatmulKernel
   if (multiplyInBlocks(context, shape, operands)) return;
   const { scratch, dispatch } = context;
   const { m, n, k, batches } = shape;
-  // Whole turns of the loop in every part but the last; whole blocks where weights have them.
-  const step = operands.scales ? BLOCK : K_STEP;
+  // Whole vec4s in every part but the last; whole blocks where weights have them.
+  const step = operands.scales ? BLOCK : 4;
   const chunk = Math.max(step, Math.ceil(k / wantedSplits / step) * step);
   const splits = Math.max(1, Math.ceil(k / chunk));
   if (splits === 1) {
@@ -167,7 +167,6 @@ export function product(kernel: MatmulKernel, shape: MatmulShape, operands: Oper
   const variant: RegisterVariant = {
     layout: transposeB ? (k % 4 === 0 && strides.columnB === undefined ? "columns" : "any") : n % 4 === 0 ? "rows" : "any",
     wide: n % 4 === 0 && (strides.rowY ?? 0) % 4 === 0,
-    ragged: k % K_STEP !== 0 || chunk % K_STEP !== 0,
   };
   return {
     kernel: kernelOnce([kernel, variant, format], () => registerTileKernel(variant, kernel, format)),

@@ -2,7 +2,7 @@ import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { BLOCK } from "../quantize/format.ts";
 import { activationNumber, anyActivation, type Epilogue } from "./epilogue.wgsl.ts";
 import { octetSum } from "./octet-sum.wgsl.ts";
-import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+import { MATMUL_PARAMS, range, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 import { weightsWgsl, type WeightFormat, type WeightsWgsl } from "./weights.wgsl.ts";
 
 /** How four elements of B are loaded: `rows`: B [K, N] with N a multiple of 4; `columns`: B stored [N, K] with K a multiple of 4; `any`: one by one, by strides. */
@@ -28,14 +28,8 @@ export interface RegisterVariant {
   readonly layout: LayoutOfB;
   /** True: N is a multiple of 4, as it is where B lies in `rows`. */
   readonly wide: boolean;
-  /** True: a sum may end within K_STEP elements, where both operands are then 0. Without, a CPU compiles a quarter less. */
-  readonly ragged: boolean;
 }
 
-/** Elements of k that a turn of a tile's loop takes, at most. */
-export const K_STEP = 8;
-
-export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const component = (i: number) => "xyzw"[i]!;
 
 /** What register tiles read beside the sizes. Flags where they cost little: a CPU driver compiles each text for seconds. */
@@ -62,18 +56,18 @@ export function epilogueFlags({ bias, activation, extra }: Epilogue): Record<"bi
  * bound always (any readable buffer will do) and read where the flags say so. What happens to the sums, and the store, is a
  * rolled loop over an array: written out for each vec4 of the tile it was half of the time that lavapipe took to compile.
  */
-export function registerTileKernel({ layout, wide, ragged }: RegisterVariant, tile: RegisterTile, format: WeightFormat): Kernel {
+export function registerTileKernel({ layout, wide }: RegisterVariant, tile: RegisterTile, format: WeightFormat): Kernel {
   const { rows, columns, lanes, share } = tile;
   const [lanesX, lanesY] = lanes;
   const quads = columns / 4;
   const type = wide ? "vec4f" : "f32";
-  const { reads, module, setup, loop } = share === "octet" ? octetSum(layout, tile, ragged) : sum(layout, tile, format, ragged);
+  const { reads, module, setup, loop } = share === "octet" ? octetSum(layout, tile) : sum(layout, tile, format);
   const sums = range(rows).flatMap((i) => range(quads).map((j) => `c${i}_${j}`));
   const read = (buffer: string, at: string) => (wide ? `${buffer}[(${at}) / 4u]` : `vec4f(${range(4).map((c) => `${buffer}[${at} + min(${c}u, rest)]`).join(", ")})`);
   const store = wide ? "y[at / 4u] = value;" : range(4).map((c) => `if (${c}u <= rest) { y[at + ${c}u] = value.${component(c)}; }`).join(" ");
 
   return defineKernel({
-    label: `matmul/${share === "none" ? "direct" : share}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}${ragged ? "-ragged" : ""}/${format}`,
+    label: `matmul/${share === "none" ? "direct" : share}/${rows * lanesY}x${columns * lanesX}/${layout}${wide ? "" : "-narrow"}/${format}`,
     enable: share === "none" ? [] : ["subgroups"],
     reads: { a: "array<f32>", ...reads, bias: `array<${type}>`, extra: `array<${type}>` },
     writes: { y: `array<${type}>` },
@@ -123,12 +117,12 @@ export interface TileSum {
   readonly loop: readonly string[];
 }
 
-/** Four steps of k at a time, of which `columns` always has a multiple. */
-function sum(layout: LayoutOfB, tile: RegisterTile, format: WeightFormat, ragged: boolean): TileSum {
+/** Four steps of k at a time. Past the end of k both operands are 0; `columns` has no such end. */
+function sum(layout: LayoutOfB, tile: RegisterTile, format: WeightFormat): TileSum {
   const quads = tile.columns / 4;
   const weights = weightsWgsl(format, layout === "any" ? 1 : 4);
-  const a = loadsOfA(tile, ragged && layout !== "columns");
-  const b = loadsOfB(layout, quads, weights, ragged);
+  const a = loadsOfA(tile, layout !== "columns");
+  const b = loadsOfB(layout, quads, weights);
   const steps = range(4).flatMap((u) => [
     ...b.at(u),
     ...range(tile.rows).map((i) => `{ let a = vec4f(${a.at(i, u)}); ${range(quads).map((j) => `c${i}_${j} = fma(a, b${u}_${j}, c${i}_${j});`).join(" ")} }`),
@@ -168,7 +162,7 @@ function loadsOfA({ rows, share }: RegisterTile, ragged: boolean): Loads & { at(
 }
 
 /** `at(u)`: statements that declare the vec4s b{u}_{j} of step u. */
-function loadsOfB(layout: LayoutOfB, quads: number, { one, four, blocks }: WeightsWgsl, ragged: boolean): Loads & { at(u: number): string[] } {
+function loadsOfB(layout: LayoutOfB, quads: number, { one, four, blocks }: WeightsWgsl): Loads & { at(u: number): string[] } {
   const columns = range(4 * quads);
   if (layout === "columns") {
     return {
@@ -180,20 +174,19 @@ function loadsOfB(layout: LayoutOfB, quads: number, { one, four, blocks }: Weigh
       at: (u) => range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => `t${4 * j + c}.${component(u)}`).join(", ")});`),
     };
   }
-  const masked = (u: number, value: string) => (ragged ? `select(vec4f(0), ${value}, k + ${u}u < kEnd)` : value);
-  const step = (u: number) => (ragged ? `min(k + ${u}u, last)` : `(k + ${u}u)`);
+  const masked = (u: number, value: string) => `select(vec4f(0), ${value}, k + ${u}u < kEnd)`;
   if (layout === "rows") {
     return {
       setup: range(quads).map((j) => `let b${j}Start = startB / 4u + min(column / 4u + ${j}u, p.n / 4u - 1u);`),
       lines: [],
-      at: (u) => [`let row${u} = ${step(u)} * (p.n / 4u);`, ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, four(`b${j}Start + row${u}`))};`)],
+      at: (u) => [`let row${u} = min(k + ${u}u, last) * (p.n / 4u);`, ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, four(`b${j}Start + row${u}`))};`)],
     };
   }
   return {
     setup: columns.map((c) => `let b${c}Start = startB + min(column + ${c}u, p.n - 1u) * p.columnB;`),
     lines: [],
     at: (u) => [
-      `let row${u} = ${step(u)} * p.stepB;`,
+      `let row${u} = min(k + ${u}u, last) * p.stepB;`,
       ...range(quads).map((j) => `let b${u}_${j} = ${masked(u, `vec4f(${range(4).map((c) => one(`b${4 * j + c}Start + row${u}`)).join(", ")})`)};`),
     ],
   };

@@ -1,3 +1,5 @@
+export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
 /** What every tiled kernel reads. */
 export const MATMUL_PARAMS = {
   m: "u32",

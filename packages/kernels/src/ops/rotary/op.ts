@@ -2,7 +2,8 @@ import { HeddleError } from "../../errors.ts";
 import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
-import { formatShape, sameShape } from "../../program/types.ts";
+import { formatShape } from "../../program/types.ts";
+import { asLengths } from "../kvcache/lengths.ts";
 import { onnxRotaryEmbedding } from "./op.onnx.ts";
 import { referenceRotaryEmbedding } from "./op.reference.ts";
 import { lowerRotaryEmbedding } from "./op.wgsl.ts";
@@ -56,10 +57,7 @@ export function rotaryEmbedding(x: TensorLike, table: TensorLike, { interleaved 
   if (tensor.dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[rotaryEmbedding] wants f32, got ${tensor.dtype}; convert with cast()`);
   if (tensor.rank !== 4) throw new HeddleError("SHAPE_MISMATCH", `[rotaryEmbedding] x must be [batch, length, heads, headDim], got ${formatShape(tensor.shape)}; split the heads with reshape()`);
   if (!Number.isInteger(begin)) throw new HeddleError("INVALID_ARGUMENT", `[rotaryEmbedding] begin must be a whole number, got ${begin}`);
-  const counts = lengths === undefined ? undefined : asTensor(lengths);
-  if (counts && (counts.dtype === "f32" || !sameShape(counts.shape, [tensor.shape[0]!]))) {
-    throw new HeddleError("SHAPE_MISMATCH", `[rotaryEmbedding] lengths must be i32 or u32 [batch] = [${tensor.shape[0]}], got ${counts.dtype} ${formatShape(counts.shape)}`);
-  }
+  const counts = lengths === undefined ? undefined : asLengths(lengths, tensor.shape[0]!, "rotaryEmbedding");
   checkRotaryTable("rotaryEmbedding", angles, tensor.shape[3]!, counts ? 1 : begin + tensor.shape[1]!);
   return emitOne(rotaryOp, [tensor, angles, ...(counts ? [counts] : [])], { interleaved, begin: counts ? 0 : begin, inverse: false });
 }
