@@ -28,13 +28,14 @@ export interface Labels {
 export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor, { labelSmoothingFactor = 0, classWeights, lossOnly = false }: TaskLossOptions = {}): Tensor {
   const unweighted = { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor };
   const options = { ...unweighted, ...(classWeights !== undefined && { weight: classWeights }) };
-  const { decoder } = outputs;
-  if (lossOnly && decoder && classWeights === undefined) return linearCrossEntropy(decoder.hidden, decoder.weight, given(labels.labels, "labels"), { ...unweighted, bias: decoder.bias });
   switch (problem) {
     case "single-label":
     case "token-classification":
-    case "masked-lm":
+    case "masked-lm": {
+      const { decoder } = outputs;
+      if (lossOnly && decoder && classWeights === undefined) return linearCrossEntropy(decoder.hidden, decoder.weight, given(labels.labels, "labels"), { ...unweighted, bias: decoder.bias });
       return crossEntropy(given(outputs.logits, "logits"), given(labels.labels, "labels"), options);
+    }
     case "regression":
       return meanOverRows(mseLoss(given(outputs.logits, "logits"), given(labels.labels, "labels"), { reduction: "none" }), attentionMask);
     case "multi-label":

@@ -47,7 +47,7 @@ interface EncoderDefaults {
   readonly intermediate_size: number;
   readonly max_position_embeddings: number;
   readonly pad_token_id: number;
-  readonly hidden_act: string;
+  readonly hidden_act: HiddenAct;
   readonly dropout: number;
 }
 
@@ -64,7 +64,7 @@ export function encoderKeys(defaults: Partial<EncoderDefaults> = {}) {
     num_hidden_layers: withDefault(size, base.num_hidden_layers),
     num_attention_heads: withDefault(size, base.num_attention_heads),
     intermediate_size: withDefault(size, base.intermediate_size),
-    hidden_act: activation.default(base.hidden_act as HiddenAct),
+    hidden_act: activation.default(base.hidden_act),
     hidden_dropout_prob: withDefault(probability, base.dropout),
     attention_probs_dropout_prob: withDefault(probability, base.dropout),
     max_position_embeddings: withDefault(size, base.max_position_embeddings),

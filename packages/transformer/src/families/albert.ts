@@ -6,7 +6,7 @@ import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings, selfAttention } from "./bert.ts";
-import { classifierDropout, firstToken, maskedLM, questionAnswering, tokenClassification } from "./encoder-heads.ts";
+import { maskedLM, pooledSequenceClassification, pooler } from "./encoder-heads.ts";
 
 // ALBERT (Lan et al. 2019, arXiv:1909.11942): BERT with narrow embeddings, and one set of weights for many layers.
 
@@ -21,7 +21,7 @@ function layer(scope: Scope, config: AlbertConfig, x: Tensor, attentionMask: Ten
 }
 
 /** Hidden states [batch, length, hidden]: the projected embeddings' and every layer's. */
-function albertEncoder(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
+export function albertEncoder(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
   const { embeddingSize: size, hiddenSize: outputSize, numHiddenLayers, numHiddenGroups, innerGroupNum, initializerRange } = config;
   const embedded = bertEmbeddings(scope.in("embeddings"), config, inputs, mode, { size });
   const hiddenStates = [linear(scope.in("encoder.embedding_hidden_mapping_in"), embedded, { outputSize, initializerRange })];
@@ -32,28 +32,16 @@ function albertEncoder(scope: Scope, config: AlbertConfig, inputs: EncoderInputs
   return { hiddenStates, lastHiddenState: hiddenStates.at(-1)! };
 }
 
-/** tanh(W h₀ + b) of the first token. [batch, length, hidden] → [batch, hidden]. */
-function pooler(scope: Scope, { hiddenSize: outputSize, initializerRange }: AlbertConfig, lastHiddenState: Tensor): Tensor {
-  return linear(scope.in("pooler"), firstToken(lastHiddenState), { outputSize, activation: "tanh", initializerRange });
-}
-
 /** Plain hidden states and the pooler's output. */
-export function albertModel(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
+export function albertModel(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): Required<Pick<ModelOutputs, "poolerOutput">> & EncoderOutputs {
   const encoder = albertEncoder(scope, config, inputs, mode);
-  return { ...encoder, poolerOutput: pooler(scope, config, encoder.lastHiddenState) };
+  return { ...encoder, poolerOutput: pooler(scope.in("pooler"), config, encoder.lastHiddenState) };
 }
 
 export function albertForSequenceClassification(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
-  const encoder = albertEncoder(scope.in("albert"), config, inputs, mode);
-  const pooled = dropout(pooler(scope.in("albert"), config, encoder.lastHiddenState), classifierDropout(config), mode);
-  return { ...encoder, logits: linear(scope.in("classifier"), pooled, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
+  const { poolerOutput, ...encoder } = albertModel(scope.in("albert"), config, inputs, mode);
+  return pooledSequenceClassification(scope, config, encoder, poolerOutput, mode);
 }
-
-export const albertForTokenClassification = (scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  tokenClassification(scope, config, albertEncoder(scope.in("albert"), config, inputs, mode), mode);
-
-export const albertForQuestionAnswering = (scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  questionAnswering(scope, config, albertEncoder(scope.in("albert"), config, inputs, mode));
 
 export function albertForMaskedLM(scope: Scope, config: AlbertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
   const predictions = scope.in("predictions");

@@ -8,33 +8,34 @@ import { linear } from "../nn/linear.ts";
 import { firstPositions } from "../nn/position-ids.ts";
 import { normal, type Scope } from "../nn/scope.ts";
 import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
-import { classifierDropout, firstToken, maskedLM, questionAnswering, tokenClassification } from "./encoder-heads.ts";
+import { maskedLM, pooledSequenceClassification, pooler } from "./encoder-heads.ts";
 
 // BERT (Devlin et al. 2018, arXiv:1810.04805), with the layout of transformers' modeling_bert.py.
 
 interface EmbeddingOptions {
   /** Of the tables; `hiddenSize` by default. */
   readonly size?: number;
-  /** Rows of the table of token types; `typeVocabSize` by default. */
+  /** Rows of the table of token types, 0 for none; `typeVocabSize` by default. */
   readonly tokenTypes?: number;
   /** Rows of the position table that each token takes, from its parameter [rows, size]; by default the first ones, in order. */
   readonly positions?: { readonly rows: number; of(table: TensorLike, size: number): Tensor };
 }
 
-/** Word + position + token type, normalised. inputIds, tokenTypeIds [batch, length] → [batch, length, size]. */
+/** Word + position + token type where the family has such, normalised. inputIds, tokenTypeIds [batch, length] → [batch, length, size]. */
 export function bertEmbeddings(scope: Scope, config: EncoderConfig, { inputIds, tokenTypeIds }: EncoderInputs, mode: ForwardMode, options: EmbeddingOptions = {}): Tensor {
   const { vocabSize, maxPositionEmbeddings, initializerRange } = config;
   const { size = config.hiddenSize, tokenTypes = config.typeVocabSize } = options;
   const { rows, of } = options.positions ?? { rows: maxPositionEmbeddings, of: (table: TensorLike) => firstPositions(table, inputIds.shape[1]!, size) };
   const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange, paddingIndex: config.padTokenId });
   const positionTable = scope.in("position_embeddings").parameter("weight", [rows, size], normal(initializerRange));
-  const typeTable = scope.in("token_type_embeddings");
-  // Without token types every token is of type 0.
-  const types = tokenTypeIds
-    ? embedding(typeTable, tokenTypeIds, { count: tokenTypes, size, initializerRange })
-    : firstPositions(typeTable.parameter("weight", [tokenTypes, size], normal(initializerRange)), 1, size);
-  const sum = add(add(words, of(positionTable, size)), types);
+  const placed = add(words, of(positionTable, size));
+  const sum = tokenTypes === 0 ? placed : add(placed, typesOf(scope.in("token_type_embeddings"), tokenTypeIds, { count: tokenTypes, size, initializerRange }));
   return dropout(layerNorm(scope.in("LayerNorm"), sum, config.layerNormEps), config.hiddenDropoutProb, mode);
+}
+
+/** Without ids every token is of type 0. */
+function typesOf(scope: Scope, ids: Tensor | undefined, table: { count: number; size: number; initializerRange: number }): Tensor {
+  return ids ? embedding(scope, ids, table) : firstPositions(scope.parameter("weight", [table.count, table.size], normal(table.initializerRange)), 1, table.size);
 }
 
 /** Section 3.2.2 of Vaswani et al. 2017: softmax(Q Kᵀ / √d) V per head. x [batch, length, hidden] → same. */
@@ -75,29 +76,16 @@ export function bertEncoder(scope: Scope, config: BertConfig, inputs: EncoderInp
   return bertLayers(scope, config, bertEmbeddings(scope.in("embeddings"), config, inputs, mode), inputs.attentionMask, mode);
 }
 
-/** tanh(W h₀ + b) of the first token. [batch, length, hidden] → [batch, hidden]. */
-function pooler(scope: Scope, config: BertConfig, lastHiddenState: Tensor): Tensor {
-  const { hiddenSize: outputSize, initializerRange } = config;
-  return linear(scope.in("pooler.dense"), firstToken(lastHiddenState), { outputSize, activation: "tanh", initializerRange });
-}
-
 /** Plain hidden states and the pooler's output. Checkpoints keep these parameters without the `bert.` prefix. */
-export function bertModel(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
+export function bertModel(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): Required<Pick<ModelOutputs, "poolerOutput">> & EncoderOutputs {
   const encoder = bertEncoder(scope, config, inputs, mode);
-  return { ...encoder, poolerOutput: pooler(scope, config, encoder.lastHiddenState) };
+  return { ...encoder, poolerOutput: pooler(scope.in("pooler.dense"), config, encoder.lastHiddenState) };
 }
 
 export function bertForSequenceClassification(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
-  const encoder = bertEncoder(scope.in("bert"), config, inputs, mode);
-  const pooled = dropout(pooler(scope.in("bert"), config, encoder.lastHiddenState), classifierDropout(config), mode);
-  return { ...encoder, logits: linear(scope.in("classifier"), pooled, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
+  const { poolerOutput, ...encoder } = bertModel(scope.in("bert"), config, inputs, mode);
+  return pooledSequenceClassification(scope, config, encoder, poolerOutput, mode);
 }
-
-export const bertForTokenClassification = (scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  tokenClassification(scope, config, bertEncoder(scope.in("bert"), config, inputs, mode), mode);
-
-export const bertForQuestionAnswering = (scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  questionAnswering(scope, config, bertEncoder(scope.in("bert"), config, inputs, mode));
 
 /** The decoder's matrix is the word embedding (tied). logits [batch, length, vocabulary]. */
 export function bertForMaskedLM(scope: Scope, config: BertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {

@@ -1,28 +1,18 @@
 import { add, attention, type Tensor } from "@heddle/kernels";
 import type { DistilBertConfig } from "../config/index.ts";
 import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
-import { embedding } from "../nn/embedding.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { mergeHeads, splitHeads } from "../nn/heads.ts";
-import { addLayerNorm, layerNorm } from "../nn/layer-norm.ts";
+import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
-import { firstPositions } from "../nn/position-ids.ts";
-import { normal, type Scope } from "../nn/scope.ts";
+import type { Scope } from "../nn/scope.ts";
+import { bertEmbeddings } from "./bert.ts";
 import { firstToken } from "./encoder-heads.ts";
 
 // DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler, half as deep.
 
 /** DistilBERT's layer norms have a fixed epsilon in transformers' modeling_distilbert.py. */
 const LAYER_NORM_EPSILON = 1e-12;
-
-/** inputIds [batch, length] → [batch, length, hidden]. */
-function embeddings(scope: Scope, config: DistilBertConfig, inputIds: Tensor, mode: ForwardMode): Tensor {
-  const { vocabSize, maxPositionEmbeddings, hiddenSize: size, initializerRange } = config;
-  const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange, paddingIndex: config.padTokenId });
-  const positionTable = scope.in("position_embeddings").parameter("weight", [maxPositionEmbeddings, size], normal(initializerRange));
-  const positions = firstPositions(positionTable, inputIds.shape[1]!, size);
-  return dropout(addLayerNorm(scope.in("LayerNorm"), words, positions, LAYER_NORM_EPSILON), config.hiddenDropoutProb, mode);
-}
 
 function selfAttention(scope: Scope, config: DistilBertConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
   const { hiddenSize: outputSize, numAttentionHeads: heads, initializerRange, attentionProbsDropoutProb: probability } = config;
@@ -44,10 +34,10 @@ function layer(scope: Scope, config: DistilBertConfig, x: Tensor, attentionMask:
 }
 
 /** Hidden states [batch, length, hidden]: the embeddings' and every layer's. */
-export function distilbertModel(scope: Scope, config: DistilBertConfig, { inputIds, attentionMask }: EncoderInputs, mode: ForwardMode): EncoderOutputs {
-  const hiddenStates = [embeddings(scope.in("embeddings"), config, inputIds, mode)];
+export function distilbertModel(scope: Scope, config: DistilBertConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
+  const hiddenStates = [bertEmbeddings(scope.in("embeddings"), config, inputs, mode)];
   for (let i = 0; i < config.numHiddenLayers; i++) {
-    hiddenStates.push(layer(scope.in("transformer.layer").in(i), config, hiddenStates.at(-1)!, attentionMask, mode));
+    hiddenStates.push(layer(scope.in("transformer.layer").in(i), config, hiddenStates.at(-1)!, inputs.attentionMask, mode));
   }
   return { hiddenStates, lastHiddenState: hiddenStates.at(-1)! };
 }

@@ -4,7 +4,7 @@ import type { ForwardMode } from "../nn/forward-mode.ts";
 import { linear } from "../nn/linear.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings, bertLayers } from "./bert.ts";
-import { maskedLM, questionAnswering, sequenceClassification, tokenClassification } from "./encoder-heads.ts";
+import { maskedLM, sequenceClassification } from "./encoder-heads.ts";
 
 // ELECTRA (Clark et al. 2020, arXiv:2003.10555): BERT whose embeddings may be narrower than its layers.
 
@@ -18,12 +18,6 @@ export function electraModel(scope: Scope, config: ElectraConfig, inputs: Encode
 
 export const electraForSequenceClassification = (scope: Scope, config: ElectraConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
   sequenceClassification(scope.in("classifier"), config, electraModel(scope.in("electra"), config, inputs, mode), "gelu", mode);
-
-export const electraForTokenClassification = (scope: Scope, config: ElectraConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  tokenClassification(scope, config, electraModel(scope.in("electra"), config, inputs, mode), mode);
-
-export const electraForQuestionAnswering = (scope: Scope, config: ElectraConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  questionAnswering(scope, config, electraModel(scope.in("electra"), config, inputs, mode));
 
 /** The generator, which fills masks in. */
 export function electraForMaskedLM(scope: Scope, config: ElectraConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {

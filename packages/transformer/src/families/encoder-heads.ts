@@ -1,6 +1,6 @@
 import { reshape, slice, type Tensor } from "@heddle/kernels";
 import type { EncoderConfig, HiddenAct } from "../config/index.ts";
-import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
@@ -9,12 +9,23 @@ import { tiedDecoder } from "../nn/tied-decoder.ts";
 
 // What BERT's descendants put on their encoders. Each takes the encoder's outputs and adds its own.
 
-export const classifierDropout = (config: EncoderConfig): number => config.classifierDropout ?? config.hiddenDropoutProb;
+const classifierDropout = (config: EncoderConfig): number => config.classifierDropout ?? config.hiddenDropoutProb;
 
 /** [batch, length, hidden] → [batch, hidden]. */
 export function firstToken(hidden: Tensor): Tensor {
   const [batch, , size] = hidden.shape as [number, number, number];
   return reshape(slice(hidden, { axis: 1, begin: 0, end: 1 }), [batch, size]);
+}
+
+/** tanh(W h₀ + b) of the first token. [batch, length, hidden] → [batch, hidden]. */
+export function pooler(scope: Scope, { hiddenSize: outputSize, initializerRange }: EncoderConfig, lastHiddenState: Tensor): Tensor {
+  return linear(scope, firstToken(lastHiddenState), { outputSize, activation: "tanh", initializerRange });
+}
+
+/** A linear layer over the pooler's output: `classifier`. logits [batch, labels]. */
+export function pooledSequenceClassification(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs, pooled: Tensor, mode: ForwardMode): ModelOutputs {
+  const hidden = dropout(pooled, classifierDropout(config), mode);
+  return { ...encoder, logits: linear(scope.in("classifier"), hidden, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
 }
 
 /** A hidden layer over the first token, then the scores: `dense`, `out_proj`. logits [batch, labels]. */
@@ -26,18 +37,26 @@ export function sequenceClassification(scope: Scope, config: EncoderConfig, enco
 }
 
 /** logits [batch, length, labels]. */
-export function tokenClassification(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs, mode: ForwardMode): ModelOutputs {
+function tokenClassification(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs, mode: ForwardMode): ModelOutputs {
   const hidden = dropout(encoder.lastHiddenState, classifierDropout(config), mode);
   return { ...encoder, logits: linear(scope.in("classifier"), hidden, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
 }
 
 /** startLogits, endLogits [batch, length]. */
-export function questionAnswering(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs): ModelOutputs {
+function questionAnswering(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs): ModelOutputs {
   const [batch, length] = encoder.lastHiddenState.shape as [number, number];
   const both = linear(scope.in("qa_outputs"), encoder.lastHiddenState, { outputSize: 2, initializerRange: config.initializerRange });
   const column = (begin: number) => reshape(slice(both, { axis: 2, begin, end: begin + 1 }), [batch, length]);
   return { ...encoder, startLogits: column(0), endLogits: column(1) };
 }
+
+type Encoder<C> = (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode) => EncoderOutputs;
+
+/** Heads that a family leaves as they are, over the encoder whose parameters are under `base`. */
+export const plainHeads = <C extends EncoderConfig>(base: string, encoder: Encoder<C>) => ({
+  "token-classification": (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs => tokenClassification(scope, config, encoder(scope.in(base), config, inputs, mode), mode),
+  "question-answering": (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs => questionAnswering(scope, config, encoder(scope.in(base), config, inputs, mode)),
+});
 
 export interface MaskedLMScopes {
   readonly dense: Scope;

@@ -1,30 +1,20 @@
-import { add, attention, embedding as rowsOf, type Tensor } from "@heddle/kernels";
+import { add, attention, type Tensor } from "@heddle/kernels";
 import type { MPNetConfig } from "../config/index.ts";
-import { unusedPositions } from "../config/roberta.ts";
 import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
-import { embedding } from "../nn/embedding.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { mergeHeads, splitHeads } from "../nn/heads.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { relativePositionBias } from "../nn/relative-positions.ts";
-import { normal, type Scope } from "../nn/scope.ts";
-import { firstToken, maskedLM, questionAnswering, sequenceClassification, tokenClassification } from "./encoder-heads.ts";
-import { positionsPastPadding } from "./roberta.ts";
+import type { Scope } from "../nn/scope.ts";
+import { bertEmbeddings } from "./bert.ts";
+import { maskedLM, pooler, sequenceClassification } from "./encoder-heads.ts";
+import { pastPadding } from "./roberta.ts";
 
 // MPNet (Song et al. 2020, arXiv:2004.09297): BERT without token types, with positions that skip padding and a bias of the scores
 // by relative position, the same in every layer.
 
 const MAX_DISTANCE = 128;
-
-/** inputIds [batch, length] → [batch, length, hidden]. */
-function embeddings(scope: Scope, config: MPNetConfig, inputIds: Tensor, mode: ForwardMode): Tensor {
-  const { vocabSize, maxPositionEmbeddings, padTokenId, hiddenSize: size, initializerRange } = config;
-  const words = embedding(scope.in("word_embeddings"), inputIds, { count: vocabSize, size, initializerRange, paddingIndex: padTokenId });
-  const positionTable = scope.in("position_embeddings").parameter("weight", [maxPositionEmbeddings + unusedPositions(config), size], normal(initializerRange));
-  const positions = rowsOf(positionTable, positionsPastPadding(inputIds, padTokenId), { paddingIndex: padTokenId });
-  return dropout(layerNorm(scope.in("LayerNorm"), add(words, positions), config.layerNormEps), config.hiddenDropoutProb, mode);
-}
 
 /** Post-norm: LayerNorm(x + sublayer(x)), twice. x [batch, length, hidden] → same. */
 function layer(scope: Scope, config: MPNetConfig, x: Tensor, bias: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
@@ -44,9 +34,10 @@ function layer(scope: Scope, config: MPNetConfig, x: Tensor, bias: Tensor, atten
 }
 
 /** Hidden states [batch, length, hidden]: the embeddings' and every layer's. */
-function mpnetEncoder(scope: Scope, config: MPNetConfig, { inputIds, attentionMask }: EncoderInputs, mode: ForwardMode): EncoderOutputs {
+export function mpnetEncoder(scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
   const { numHiddenLayers, numAttentionHeads: heads, relativeAttentionNumBuckets: buckets, initializerRange } = config;
-  const hiddenStates = [embeddings(scope.in("embeddings"), config, inputIds, mode)];
+  const { inputIds, attentionMask } = inputs;
+  const hiddenStates = [bertEmbeddings(scope.in("embeddings"), config, inputs, mode, { positions: pastPadding(config, inputIds) })];
   const bias = relativePositionBias(scope.in("encoder.relative_attention_bias"), inputIds.shape[1]!, { heads, buckets, maxDistance: MAX_DISTANCE, initializerRange });
   for (let i = 0; i < numHiddenLayers; i++) hiddenStates.push(layer(scope.in("encoder.layer").in(i), config, hiddenStates.at(-1)!, bias, attentionMask, mode));
   return { hiddenStates, lastHiddenState: hiddenStates.at(-1)! };
@@ -55,18 +46,11 @@ function mpnetEncoder(scope: Scope, config: MPNetConfig, { inputIds, attentionMa
 /** Plain hidden states and the pooler's output. */
 export function mpnetModel(scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
   const encoder = mpnetEncoder(scope, config, inputs, mode);
-  const { hiddenSize: outputSize, initializerRange } = config;
-  return { ...encoder, poolerOutput: linear(scope.in("pooler.dense"), firstToken(encoder.lastHiddenState), { outputSize, activation: "tanh", initializerRange }) };
+  return { ...encoder, poolerOutput: pooler(scope.in("pooler.dense"), config, encoder.lastHiddenState) };
 }
 
 export const mpnetForSequenceClassification = (scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
   sequenceClassification(scope.in("classifier"), config, mpnetEncoder(scope.in("mpnet"), config, inputs, mode), "tanh", mode);
-
-export const mpnetForTokenClassification = (scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  tokenClassification(scope, config, mpnetEncoder(scope.in("mpnet"), config, inputs, mode), mode);
-
-export const mpnetForQuestionAnswering = (scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  questionAnswering(scope, config, mpnetEncoder(scope.in("mpnet"), config, inputs, mode));
 
 export function mpnetForMaskedLM(scope: Scope, config: MPNetConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
   const head = scope.in("lm_head");

@@ -1,12 +1,11 @@
-import { add, cast, cumulativeSum, embedding, equal, mul, sub, type Tensor } from "@heddle/kernels";
-import type { RobertaConfig } from "../config/index.ts";
+import { add, cast, cumulativeSum, embedding, equal, mul, sub, type Tensor, type TensorLike } from "@heddle/kernels";
+import type { EncoderConfig, RobertaConfig } from "../config/index.ts";
 import { unusedPositions } from "../config/roberta.ts";
 import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
-import { linear } from "../nn/linear.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings, bertLayers } from "./bert.ts";
-import { firstToken, maskedLM, questionAnswering, sequenceClassification, tokenClassification } from "./encoder-heads.ts";
+import { maskedLM, pooler, sequenceClassification } from "./encoder-heads.ts";
 
 // RoBERTa (Liu et al. 2019, arXiv:1907.11692) and XLM-R (Conneau et al. 2020, arXiv:1911.02116): BERT, trained longer on more
 // text, with positions that skip padding.
@@ -17,31 +16,26 @@ export function positionsPastPadding(inputIds: Tensor, padTokenId: number): Tens
   return cast(add(mul(cumulativeSum(isToken), isToken), padTokenId), "i32");
 }
 
+/** The rows of the position table that such positions take, for `bertEmbeddings`. */
+export function pastPadding(config: EncoderConfig, inputIds: Tensor) {
+  const { maxPositionEmbeddings, padTokenId } = config;
+  return { rows: maxPositionEmbeddings + unusedPositions(config), of: (table: TensorLike) => embedding(table, positionsPastPadding(inputIds, padTokenId), { paddingIndex: padTokenId }) };
+}
+
 /** Hidden states [batch, length, hidden]: the embeddings' and every layer's. */
-function robertaEncoder(scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
-  const { maxPositionEmbeddings, tokenTypes, padTokenId } = config;
-  const embedded = bertEmbeddings(scope.in("embeddings"), config, inputs, mode, {
-    tokenTypes,
-    positions: { rows: maxPositionEmbeddings + unusedPositions(config), of: (table) => embedding(table, positionsPastPadding(inputs.inputIds, padTokenId), { paddingIndex: padTokenId }) },
-  });
+export function robertaEncoder(scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): EncoderOutputs {
+  const embedded = bertEmbeddings(scope.in("embeddings"), config, inputs, mode, { tokenTypes: config.tokenTypes, positions: pastPadding(config, inputs.inputIds) });
   return bertLayers(scope, config, embedded, inputs.attentionMask, mode);
 }
 
 /** Plain hidden states and the pooler's output. */
 export function robertaModel(scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
   const encoder = robertaEncoder(scope, config, inputs, mode);
-  const { hiddenSize: outputSize, initializerRange } = config;
-  return { ...encoder, poolerOutput: linear(scope.in("pooler.dense"), firstToken(encoder.lastHiddenState), { outputSize, activation: "tanh", initializerRange }) };
+  return { ...encoder, poolerOutput: pooler(scope.in("pooler.dense"), config, encoder.lastHiddenState) };
 }
 
 export const robertaForSequenceClassification = (scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
   sequenceClassification(scope.in("classifier"), config, robertaEncoder(scope.in("roberta"), config, inputs, mode), "tanh", mode);
-
-export const robertaForTokenClassification = (scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  tokenClassification(scope, config, robertaEncoder(scope.in("roberta"), config, inputs, mode), mode);
-
-export const robertaForQuestionAnswering = (scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs =>
-  questionAnswering(scope, config, robertaEncoder(scope.in("roberta"), config, inputs, mode));
 
 export function robertaForMaskedLM(scope: Scope, config: RobertaConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
   const head = scope.in("lm_head");

@@ -1,11 +1,12 @@
 import { HeddleError } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
-import { albertForMaskedLM, albertForQuestionAnswering, albertForSequenceClassification, albertForTokenClassification, albertModel } from "../families/albert.ts";
-import { bertForMaskedLM, bertForQuestionAnswering, bertForSequenceClassification, bertForTokenClassification, bertModel } from "../families/bert.ts";
+import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
+import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
-import { electraForMaskedLM, electraForQuestionAnswering, electraForSequenceClassification, electraForTokenClassification, electraModel } from "../families/electra.ts";
-import { mpnetForMaskedLM, mpnetForQuestionAnswering, mpnetForSequenceClassification, mpnetForTokenClassification, mpnetModel } from "../families/mpnet.ts";
-import { robertaForMaskedLM, robertaForQuestionAnswering, robertaForSequenceClassification, robertaForTokenClassification, robertaModel } from "../families/roberta.ts";
+import { electraForMaskedLM, electraForSequenceClassification, electraModel } from "../families/electra.ts";
+import { plainHeads } from "../families/encoder-heads.ts";
+import { mpnetEncoder, mpnetForMaskedLM, mpnetForSequenceClassification, mpnetModel } from "../families/mpnet.ts";
+import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, robertaModel } from "../families/roberta.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { EncoderInputs, ModelOutputs } from "./outputs.ts";
@@ -25,43 +26,36 @@ export interface Architecture {
 
 type Forward<C extends ModelConfig> = (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode) => ModelOutputs;
 
-function define<C extends ModelConfig>(name: string, modelType: C["modelType"], head: Head, basePrefix: string, forward: Forward<C>): Architecture {
-  return { name, modelType, head, basePrefix, forward: (scope, config, inputs, mode) => forward(scope, config as C, inputs, mode) };
+/** What transformers calls a family's model with a head. */
+const SUFFIXES: Readonly<Record<Head, string>> = {
+  none: "Model",
+  "sequence-classification": "ForSequenceClassification",
+  "token-classification": "ForTokenClassification",
+  "question-answering": "ForQuestionAnswering",
+  "masked-lm": "ForMaskedLM",
+};
+
+/** @param base where checkpoints with a head keep the encoder's parameters */
+function family<C extends ModelConfig>(name: string, modelType: C["modelType"], base: string, heads: Partial<Record<Head, Forward<C>>>): Architecture[] {
+  return (Object.entries(heads) as [Head, Forward<C>][]).map(([head, forward]) => ({
+    name: `${name}${SUFFIXES[head]}`,
+    modelType,
+    head,
+    basePrefix: `${base}.`,
+    forward: (scope, config, inputs, mode) => forward(scope, config as C, inputs, mode),
+  }));
 }
 
-/** RoBERTa and XLM-R, which transformers names apart. */
-const robertas = ([["Roberta", "roberta"], ["XLMRoberta", "xlm-roberta"]] as const).flatMap(([name, modelType]) => [
-  define(`${name}Model`, modelType, "none", "roberta.", robertaModel),
-  define(`${name}ForSequenceClassification`, modelType, "sequence-classification", "roberta.", robertaForSequenceClassification),
-  define(`${name}ForTokenClassification`, modelType, "token-classification", "roberta.", robertaForTokenClassification),
-  define(`${name}ForQuestionAnswering`, modelType, "question-answering", "roberta.", robertaForQuestionAnswering),
-  define(`${name}ForMaskedLM`, modelType, "masked-lm", "roberta.", robertaForMaskedLM),
-]);
+const roberta = { none: robertaModel, "sequence-classification": robertaForSequenceClassification, ...plainHeads("roberta", robertaEncoder), "masked-lm": robertaForMaskedLM };
 
 const architectures: readonly Architecture[] = [
-  define("AlbertModel", "albert", "none", "albert.", albertModel),
-  define("AlbertForSequenceClassification", "albert", "sequence-classification", "albert.", albertForSequenceClassification),
-  define("AlbertForTokenClassification", "albert", "token-classification", "albert.", albertForTokenClassification),
-  define("AlbertForQuestionAnswering", "albert", "question-answering", "albert.", albertForQuestionAnswering),
-  define("AlbertForMaskedLM", "albert", "masked-lm", "albert.", albertForMaskedLM),
-  define("BertModel", "bert", "none", "bert.", bertModel),
-  define("BertForSequenceClassification", "bert", "sequence-classification", "bert.", bertForSequenceClassification),
-  define("BertForTokenClassification", "bert", "token-classification", "bert.", bertForTokenClassification),
-  define("BertForQuestionAnswering", "bert", "question-answering", "bert.", bertForQuestionAnswering),
-  define("BertForMaskedLM", "bert", "masked-lm", "bert.", bertForMaskedLM),
-  define("DistilBertModel", "distilbert", "none", "distilbert.", distilbertModel),
-  define("DistilBertForSequenceClassification", "distilbert", "sequence-classification", "distilbert.", distilbertForSequenceClassification),
-  define("ElectraModel", "electra", "none", "electra.", electraModel),
-  define("ElectraForSequenceClassification", "electra", "sequence-classification", "electra.", electraForSequenceClassification),
-  define("ElectraForTokenClassification", "electra", "token-classification", "electra.", electraForTokenClassification),
-  define("ElectraForQuestionAnswering", "electra", "question-answering", "electra.", electraForQuestionAnswering),
-  define("ElectraForMaskedLM", "electra", "masked-lm", "electra.", electraForMaskedLM),
-  define("MPNetModel", "mpnet", "none", "mpnet.", mpnetModel),
-  define("MPNetForSequenceClassification", "mpnet", "sequence-classification", "mpnet.", mpnetForSequenceClassification),
-  define("MPNetForTokenClassification", "mpnet", "token-classification", "mpnet.", mpnetForTokenClassification),
-  define("MPNetForQuestionAnswering", "mpnet", "question-answering", "mpnet.", mpnetForQuestionAnswering),
-  define("MPNetForMaskedLM", "mpnet", "masked-lm", "mpnet.", mpnetForMaskedLM),
-  ...robertas,
+  ...family("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
+  ...family("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
+  ...family("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
+  ...family("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
+  ...family("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),
+  ...family("Roberta", "roberta", "roberta", roberta),
+  ...family("XLMRoberta", "xlm-roberta", "roberta", roberta),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

@@ -1,14 +1,8 @@
-import { addLayerNorm as addLayerNormOp, layerNorm as layerNormOp, type Tensor } from "@heddle/kernels";
+import { layerNorm as layerNormOp, type Tensor } from "@heddle/kernels";
 import { ones, zeros, type Scope } from "./scope.ts";
 
 /** Layer normalisation over the last axis (Ba, Kiros & Hinton 2016). x [..., hidden]. */
 export function layerNorm(scope: Scope, x: Tensor, epsilon: number): Tensor {
   const shape = [x.shape.at(-1)!];
   return layerNormOp(x, scope.parameter("weight", shape, ones), scope.parameter("bias", shape, zeros), epsilon);
-}
-
-/** The norm of x + residual. Where one of them is a product, `add` and `layerNorm` do better: the product adds on its way. x [..., hidden]. */
-export function addLayerNorm(scope: Scope, x: Tensor, residual: Tensor, epsilon: number): Tensor {
-  const shape = [x.shape.at(-1)!];
-  return addLayerNormOp(x, residual, scope.parameter("weight", shape, ones), scope.parameter("bias", shape, zeros), epsilon).y;
 }
