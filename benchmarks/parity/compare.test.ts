@@ -1,3 +1,4 @@
+import type { HostTensor } from "@heddle/kernels";
 import { describe, expect, it } from "vitest";
 import { compareTensors, Tally } from "./compare.ts";
 
@@ -8,6 +9,13 @@ describe("compareTensors", () => {
     expect(compareTensors("x", tensor(1, 9), tensor(1, 10), 1)).toEqual({ error: 0.1, where: "x[1] is 9, wanted 10" });
     expect(compareTensors("x", tensor(0.5), tensor(0.25), 1).error).toBe(0.25);
     expect(compareTensors("x", tensor(2), tensor(2), 1).error).toBe(0);
+  });
+
+  it("leaves out tokens that are not seen", () => {
+    const [actual, wanted] = [[1, 2, 9, 9], [1, 2, 3, 4]].map((values) => ({ shape: [1, 2, 2], data: Float32Array.from(values) })) as [HostTensor, HostTensor];
+    const seen = (...values: number[]) => ({ shape: [1, 2], data: Int32Array.from(values) });
+    expect(compareTensors("x", actual, wanted, 1, seen(1, 0)).error).toBe(0);
+    expect(compareTensors("x", actual, wanted, 1, seen(0, 1)).error).toBe(6 / 4);
   });
 
   it("takes NaN, absence and another size for infinitely wrong", () => {

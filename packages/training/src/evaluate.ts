@@ -1,10 +1,10 @@
-import { argmax, cast, compile, HeddleError, less, reshape, type CompiledFunction, type HostTensor, type Tensor } from "@heddle/kernels";
-import type { Model, ModelOutputs } from "@heddle/transformer";
+import { argmax, broadcastTo, cast, compile, concat, constant, HeddleError, less, reshape, slice, type CompiledFunction, type HostTensor, type Tensor } from "@heddle/kernels";
+import { splitInputs, type Model, type ModelOutputs } from "@heddle/transformer";
 import type { Batch } from "./data/collate.ts";
 import type { DataCollator } from "./data/batches.ts";
 import { IGNORE_INDEX, type EncodedDataset, type EncodedRow } from "./data/dataset.ts";
 import { taskLoss } from "./losses.ts";
-import { problemOf, type Problem } from "./problem.ts";
+import { isPerToken, problemOf, type Problem } from "./problem.ts";
 
 /** What a model says about one row. */
 export interface RowPrediction {
@@ -40,10 +40,10 @@ export class Evaluator {
   ) {
     this.problem = problemOf(model);
     this.withLabels = compile(model.device, "evaluate", (inputs) => {
-      const outputs = model.forward(encoderInputs(inputs));
+      const outputs = model.forward(splitInputs(inputs).inputs);
       return { ...this.results(outputs), loss: taskLoss(this.problem, outputs, inputs, inputs["attentionMask"]!) };
     });
-    this.withoutLabels = compile(model.device, "predict", (inputs) => this.results(model.forward(encoderInputs(inputs))));
+    this.withoutLabels = compile(model.device, "predict", (inputs) => this.results(model.forward(splitInputs(inputs).inputs)));
   }
 
   /** Batches in the order that pads least; rows carry their numbers. Throws ABORTED. */
@@ -79,7 +79,14 @@ export class Evaluator {
       case "single-label":
       case "token-classification":
       case "masked-lm":
+      case "seq2seq-lm":
         return { prediction: argmax(logits!), logits: logits! };
+      case "causal-lm": {
+        // What was predicted for a token stands at the token before it.
+        const [batch] = logits!.shape as [number];
+        const next = argmax(logits!);
+        return { prediction: concat([broadcastTo(constant(0, "i32"), [batch, 1]), slice(next, { axis: 1, end: -1 })], 1), logits: logits! };
+      }
       case "multi-label":
         return { prediction: cast(less(0, logits!), "i32"), logits: logits! };
       case "regression":
@@ -91,7 +98,7 @@ export class Evaluator {
 
   private rowPrediction(outputs: Record<string, HostTensor>, batch: Batch, { inputIds }: EncodedRow, i: number, logits: boolean): RowPrediction {
     const rowsInBatch = batch["inputIds"]!.shape[0]!;
-    const perToken = this.problem === "token-classification" || this.problem === "masked-lm";
+    const perToken = isPerToken(this.problem);
     /** Row i of a tensor, cut to the row's tokens where it has one entry a token. */
     const rowOf = (name: string, tokens: boolean) => {
       const { data } = outputs[name]!;
@@ -107,18 +114,13 @@ export class Evaluator {
   }
 }
 
-function encoderInputs(inputs: Record<string, Tensor>) {
-  const { inputIds, attentionMask, tokenTypeIds } = inputs;
-  return { inputIds: inputIds!, attentionMask: attentionMask!, ...(tokenTypeIds && { tokenTypeIds }) };
-}
-
 /** Labels and predictions of all rows in one list each, without ignored tokens. */
 export function alignPredictions(problem: Problem, dataset: EncodedDataset, predictions: readonly RowPrediction[]): { labels: Int32Array | Float32Array; predictions: Int32Array | Float32Array } {
   const labels: number[] = [];
   const predicted: number[] = [];
   dataset.forEach(({ label }, row) => {
     const wanted = typeof label === "number" ? [label] : (label ?? []);
-    const perToken = problem === "token-classification" || problem === "masked-lm";
+    const perToken = isPerToken(problem);
     wanted.forEach((value, i) => {
       if ((perToken || problem === "single-label") && value === IGNORE_INDEX) return;
       labels.push(value);

@@ -5,7 +5,7 @@ export { collate, type Batch, type CollateOptions, type TokenDropout } from "./d
 export { collatorFor, type BatchContext, type DataCollator } from "./data/batches.ts";
 export { epochOrder, type EpochOrderOptions } from "./data/order.ts";
 export { problemOf, type Problem } from "./problem.ts";
-export { taskLoss, type Labels, type TaskLossOptions } from "./losses.ts";
+export { contrastiveLoss, taskLoss, type Labels, type TaskLossOptions } from "./losses.ts";
 export { decayExceptBiasAndNorm, TrainStep, type DecayParameters, type StepReport, type StepRun, type TrainStepOptions } from "./train-step.ts";
 export { classificationMetrics, confusionMatrix, multiLabelMetrics, type ClassificationMetrics, type ClassScores } from "./metrics/classification.ts";
 export { defaultMetrics, type ComputeMetrics, type EvaluationPredictions, type Metrics } from "./metrics/evaluation.ts";

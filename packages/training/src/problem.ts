@@ -2,7 +2,10 @@ import { HeddleError } from "@heddle/kernels";
 import type { Model } from "@heddle/transformer";
 
 /** What a model learns: decides its labels, its loss and its predictions. */
-export type Problem = "single-label" | "multi-label" | "regression" | "token-classification" | "masked-lm" | "question-answering";
+export type Problem = "single-label" | "multi-label" | "regression" | "token-classification" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "question-answering";
+
+/** Whether there is a label, and a prediction, for each token. */
+export const isPerToken = (problem: Problem): boolean => problem === "token-classification" || problem === "masked-lm" || problem === "causal-lm" || problem === "seq2seq-lm";
 
 /**
  * The problem of a model, as transformers decides it: the head, and for sequence classification `problem_type` in
@@ -12,8 +15,11 @@ export function problemOf({ architecture, config }: Pick<Model, "architecture" |
   switch (architecture.head) {
     case "token-classification":
     case "masked-lm":
+    case "causal-lm":
+    case "seq2seq-lm":
     case "question-answering":
       return architecture.head;
+    case "image-classification":
     case "sequence-classification":
       if (config.problemType === "multi_label_classification") return "multi-label";
       if (config.problemType === "regression" || (config.problemType === undefined && config.numLabels === 1)) return "regression";

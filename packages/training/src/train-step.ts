@@ -1,5 +1,5 @@
 import { adamW, add, assign, asTensor, biasCorrections, broadcastTo, clipScale, compile, constant, globalNorm, gradients, hostTensor, less, mul, type CompiledFunction, type MemoryPlan, type State, type Tensor, type TensorType } from "@heddle/kernels";
-import type { Model } from "@heddle/transformer";
+import { splitInputs, type Model } from "@heddle/transformer";
 import type { TrainingArguments } from "./arguments.ts";
 import type { Batch } from "./data/collate.ts";
 import { taskLoss } from "./losses.ts";
@@ -117,10 +117,11 @@ export class TrainStep {
     this.states.dispose();
   }
 
-  private backward({ inputIds, attentionMask, tokenTypeIds, dropoutKey, ...labels }: Record<string, Tensor>): { loss: Tensor; gradients: Tensor[] } {
+  private backward({ dropoutKey, ...batch }: Record<string, Tensor>): { loss: Tensor; gradients: Tensor[] } {
     const { labelSmoothingFactor, classWeights } = this.options;
-    const outputs = this.model.forward({ inputIds: inputIds!, attentionMask: attentionMask!, ...(tokenTypeIds && { tokenTypeIds }) }, { dropoutKey: dropoutKey! });
-    const loss = taskLoss(problemOf(this.model), outputs, labels, attentionMask!, { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) });
+    const { inputs, labels } = splitInputs(batch);
+    const outputs = this.model.forward(inputs, { dropoutKey: dropoutKey! });
+    const loss = taskLoss(problemOf(this.model), outputs, labels, inputs.attentionMask, { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) });
     return { loss, gradients: gradients(loss, this.parameters.map(([, state]) => state)) };
   }
 

@@ -23,3 +23,4 @@ import "./rmsnorm/op.test.ts";
 import "./rotary/op.test.ts";
 import "./softmax/op.test.ts";
 import "./topk/op.test.ts";
+import "../program/literal.test.ts";

@@ -22,7 +22,7 @@ export interface FusedStep {
 
 export const inputsOf = (step: Step): readonly Tensor[] => (step.kind === "fused" ? step.inputs : step.nodes.flatMap((node) => node.inputs));
 export const isConstant = (node: Node): boolean => node.op.name === "constant";
-const isLeaf = (node: Node): boolean => node.op.name === "input" || node.op.name === "state";
+const isLeaf = (node: Node): boolean => node.op.name === "input" || node.op.name === "state" || node.op.name === "literal";
 
 /**
  * Groups element-wise nodes: one joins its consumers' kernel when all of them sit in the same group, iterate over the

@@ -5,6 +5,7 @@ import { shippedDesigns, type Designs } from "./design.ts";
 import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
+import { literalOp, type LiteralData } from "./literal.ts";
 import { partOf, type BufferRef, type DispatchSpec } from "./lowering.ts";
 import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours.ts";
 import type { LowerContext, Op } from "./op.ts";
@@ -14,7 +15,7 @@ import { checkBindings, exceeds, fusedBlocks, rowBlocks } from "./blocks.ts";
 import { joinSiblings } from "./siblings.ts";
 import { inBufferOfItsOwn, type StatePlace } from "./state-place.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
-import { keyOf, ownerKey, viewOffset, type Node, type Tensor } from "./tensor.ts";
+import { keyOf, ownerKey, Tensor, viewOffset, type Node } from "./tensor.ts";
 import { bytesPerElement, dataBytes, sizeOf, storageBytes, type TensorType } from "./types.ts";
 
 /** Where a storage's bytes are. */
@@ -137,6 +138,7 @@ class Planner {
       this.uploadBytes += align(storageBytes(tensor.type), this.adapter.minStorageBufferOffsetAlignment);
     }
     for (const [state, tensor] of this.program.states) this.bind(tensor, this.stateRef(state));
+    for (const node of this.program.nodes) if (node.op.name === literalOp.name) this.placeLiteral(node);
     for (const state of this.program.updates.keys()) this.updated.set(placeKey(this.stateRef(state)), state);
   }
 
@@ -289,6 +291,11 @@ class Planner {
     const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = this.adapter;
     this.paramsBytes += align(bytes, Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment));
     return offset;
+  }
+
+  private placeLiteral(node: Node): void {
+    const { data } = (node.attributes as { content: LiteralData }).content;
+    this.bind(new Tensor(node, 0), { ...this.table(new Uint32Array(data.buffer, data.byteOffset, data.length)), type: node.outputs[0]! });
   }
 
   private table(data: Uint32Array): BufferRef {

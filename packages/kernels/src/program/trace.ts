@@ -5,11 +5,12 @@ import { defineOp } from "./op.ts";
 import type { Program } from "./program.ts";
 import type { Node } from "./tensor.ts";
 import { Tensor } from "./tensor.ts";
-import type { TensorType } from "./types.ts";
+import { literalOf, literalOp } from "./literal.ts";
+import type { HostTensor, TensorType } from "./types.ts";
 import { formatShape, sameShape } from "./types.ts";
 
-/** What ops accept: symbolic tensors, states, and numbers (f32 scalars). */
-export type TensorLike = Tensor | State | number;
+/** What ops accept: symbolic tensors, states, numbers (f32 scalars), and host data, which becomes part of the program. */
+export type TensorLike = Tensor | State | HostTensor | number;
 
 /** Leaves of a program: no kernels, only a name, a state or a number. */
 export const inputOp = defineOp<{ name: string; type: TensorType }>({ name: "input", infer: (_, { type }) => [type] });
@@ -76,6 +77,7 @@ export function asTensor(value: TensorLike): Tensor {
   if (value instanceof Tensor) return value;
   const trace = current("asTensor");
   if (typeof value === "number") return constant(value);
+  if ("data" in value) return emitOne(literalOp, [], literalOf(value));
   const updated = trace.updates.get(value);
   if (updated) return updated;
   let tensor = trace.states.get(value);

@@ -147,7 +147,7 @@ export class WebGpuExecutable implements Executable {
     this.device.workspace.reserve(this, this.plan.slots);
     this.resources = {
       upload: make("upload", uploadBytes, BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC),
-      params: make("params", paramsBytes, BufferUsage.UNIFORM | BufferUsage.STORAGE | BufferUsage.COPY_DST),
+      params: make("params", paramsBytes, BufferUsage.UNIFORM | BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC),
       readback: make("readback", readbackBytes, BufferUsage.MAP_READ | BufferUsage.COPY_DST),
     };
     if (this.resources.params) {

@@ -42,7 +42,7 @@ export class TextRunner {
     if (truncated.length > 0) onTruncated?.(truncated);
     const lengths = rows.map(({ inputIds }) => inputIds.length);
     const compiled = this.#function(name, finish);
-    const { padTokenId, numLabels } = this.model.config;
+    const { padTokenId = 0, numLabels } = this.model.config;
     const options = { problem: "single-label" as const, buckets: geometricBuckets(this.maxLength), padTokenId, numLabels, tokenTypes: false };
     const results = new Array<RowResult>(rows.length);
     for (const planned of planBatches(lengths, batchSize)) {

@@ -24,6 +24,9 @@ const TASKS: Readonly<Record<Head, string>> = {
   "token-classification": "token-classification",
   "question-answering": "question-answering",
   "masked-lm": "fill-mask",
+  "causal-lm": "text-generation",
+  "seq2seq-lm": "text2text-generation",
+  "image-classification": "image-classification",
 };
 
 const SPECIAL_TOKENS_FILE = "special_tokens_map.json";

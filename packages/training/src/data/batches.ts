@@ -20,7 +20,8 @@ export type DataCollator = (rows: readonly EncodedRow[], context: BatchContext) 
 
 /** `collate` with the padding, lengths and labels of a model. Token dropout applies to training only. */
 export function collatorFor(model: Model, datasets: readonly EncodedDataset[], tokenDropout?: TokenDropout): DataCollator {
-  const { padTokenId, numLabels, maxPositionEmbeddings, typeVocabSize } = model.config;
+  const { padTokenId = 0, numLabels, maxPositionEmbeddings } = model.config;
+  const typeVocabSize = "typeVocabSize" in model.config ? model.config.typeVocabSize : 0;
   const options = {
     problem: problemOf(model),
     buckets: geometricBuckets(maxPositionEmbeddings),

@@ -93,10 +93,13 @@ function collateLabels(rows: readonly EncodedRow[], length: number, { problem, b
       });
       return { labels: { shape: [batchSize, numLabels], data: labels } };
     }
+    case "seq2seq-lm":
+      throw invalid("pairs of texts are not put together here yet; give batches with decoderInputIds and labels to TrainStep");
     case "token-classification":
+    case "causal-lm":
     case "masked-lm": {
       const labels = new Int32Array(batchSize * length).fill(IGNORE_INDEX);
-      const classes = problem === "masked-lm" ? Infinity : numLabels;
+      const classes = problem === "token-classification" ? numLabels : Infinity;
       rows.forEach((row, i) => labels.set(numbers(row, row.inputIds.length).map((value) => classId(value, classes)), i * length));
       return { labels: { shape: [batchSize, length], data: labels } };
     }

@@ -6,7 +6,7 @@ export interface EvaluationPredictions {
   readonly problem: Problem;
   readonly numLabels: number;
   /**
-   * Class ids (single-label: one a row; token classification and masked-lm: one a labelled token; question-answering:
+   * Class ids (single-label: one a row; token classification and language models: one a labelled token; question-answering:
    * start and end), 0 or 1 a label (multi-label), or values (regression); row after row.
    */
   readonly predictions: Int32Array | Float32Array;
@@ -29,6 +29,8 @@ export function defaultMetrics({ problem, numLabels, predictions, labels }: Eval
       return { accuracy, precisionMicro: micro.precision, recallMicro: micro.recall, f1Macro: macro.f1, f1Micro: micro.f1 };
     }
     case "masked-lm":
+    case "causal-lm":
+    case "seq2seq-lm":
       return { accuracy: share(labels, (label, i) => label === predictions[i]) };
     case "question-answering":
       return { exactMatch: exactSpans(labels, predictions) };

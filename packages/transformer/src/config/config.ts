@@ -3,17 +3,35 @@ import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts"
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
+import { gemmaToJson, parseGemma2Config, parseGemma3Config, type Gemma2Config, type Gemma3Config } from "./gemma.ts";
+import { gpt2ToJson, parseGPT2Config, type GPT2Config } from "./gpt2.ts";
+import { gptNeoXToJson, parseGPTNeoXConfig, type GPTNeoXConfig } from "./gpt-neox.ts";
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
+import { llamaToJson, parseLlamaConfig, type LlamaConfig } from "./llama.ts";
+import { mistralToJson, parseMistralConfig, type MistralConfig } from "./mistral.ts";
 import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
+import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
+import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
+import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
 
 interface ConfigOf {
   albert: AlbertConfig;
   bert: BertConfig;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
+  gemma2: Gemma2Config;
+  gemma3_text: Gemma3Config;
+  gpt2: GPT2Config;
+  gpt_neox: GPTNeoXConfig;
+  llama: LlamaConfig;
+  mistral: MistralConfig;
   mpnet: MPNetConfig;
+  phi3: Phi3Config;
+  qwen2: Qwen2Config;
+  qwen3: Qwen3Config;
   roberta: RobertaConfig;
+  smollm3: SmolLM3Config;
   "xlm-roberta": RobertaConfig;
 }
 
@@ -31,8 +49,18 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   bert: { parse: parseBertConfig, toJson: bertToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
+  gemma2: { parse: parseGemma2Config, toJson: gemmaToJson },
+  gemma3_text: { parse: parseGemma3Config, toJson: gemmaToJson },
+  gpt2: { parse: parseGPT2Config, toJson: gpt2ToJson },
+  gpt_neox: { parse: parseGPTNeoXConfig, toJson: gptNeoXToJson },
+  llama: { parse: parseLlamaConfig, toJson: llamaToJson },
+  mistral: { parse: parseMistralConfig, toJson: mistralToJson },
   mpnet: { parse: parseMPNetConfig, toJson: mpnetToJson },
+  phi3: { parse: parsePhi3Config, toJson: phi3ToJson },
+  qwen2: { parse: parseQwen2Config, toJson: qwenToJson },
+  qwen3: { parse: parseQwen3Config, toJson: qwenToJson },
   roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
+  smollm3: { parse: parseSmolLM3Config, toJson: smollm3ToJson },
   "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
 };
 
@@ -87,11 +115,13 @@ export function configToJson(config: ModelConfig, dtype: "float32" | "float16" |
   };
 }
 
+const ACTIVATION_KEYS = ["hidden_act", "activation", "activation_function", "hidden_activation"];
+
 /** An activation keeps the name that it had in the file: "gelu_fast" stays "gelu_fast". */
 function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void {
   if (Object.keys(config.raw).length === 0) return;
-  const key = config.modelType === "distilbert" ? "activation" : "hidden_act";
-  if (key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
+  const key = ACTIVATION_KEYS.find((name) => name in json);
+  if (key !== undefined && key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
 }
 
 function asObject(source: string | object): Readonly<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 import { add, type Tensor } from "@heddle/kernels";
 import type { AlbertConfig } from "../config/index.ts";
-import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs } from "../models/inputs.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";

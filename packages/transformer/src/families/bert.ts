@@ -7,7 +7,8 @@ import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { firstPositions } from "../nn/position-ids.ts";
 import { normal, type Scope } from "../nn/scope.ts";
-import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs } from "../models/inputs.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import { maskedLM, pooledSequenceClassification, pooler } from "./encoder-heads.ts";
 
 // BERT (Devlin et al. 2018, arXiv:1810.04805), with the layout of transformers' modeling_bert.py.

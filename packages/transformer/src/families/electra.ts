@@ -1,5 +1,6 @@
 import type { ElectraConfig } from "../config/index.ts";
-import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs } from "../models/inputs.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import { linear } from "../nn/linear.ts";
 import type { Scope } from "../nn/scope.ts";

@@ -1,11 +1,12 @@
 import { reshape, slice, type Tensor } from "@heddle/kernels";
 import type { EncoderConfig, HiddenAct } from "../config/index.ts";
-import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs } from "../models/inputs.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import { normal, zeros, type Scope } from "../nn/scope.ts";
-import { tiedDecoder } from "../nn/tied-decoder.ts";
+import { vocabularyScores } from "../nn/vocabulary-scores.ts";
 
 // What BERT's descendants put on their encoders. Each takes the encoder's outputs and adds its own.
 
@@ -72,5 +73,5 @@ export function maskedLM(config: EncoderConfig, encoder: EncoderOutputs, scopes:
   const { vocabSize, layerNormEps, initializerRange } = config;
   const hidden = layerNorm(scopes.norm, linear(scopes.dense, encoder.lastHiddenState, { outputSize: size, activation, initializerRange }), layerNormEps);
   const table = scopes.words.parameter("weight", [vocabSize, size], normal(initializerRange));
-  return { ...encoder, ...tiedDecoder(hidden, table, scopes.bias.parameter("bias", [vocabSize], zeros)) };
+  return { ...encoder, ...vocabularyScores({ hidden, weight: table, bias: scopes.bias.parameter("bias", [vocabSize], zeros) }) };
 }

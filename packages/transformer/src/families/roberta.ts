@@ -1,7 +1,8 @@
 import { add, cast, cumulativeSum, embedding, equal, mul, sub, type Tensor, type TensorLike } from "@heddle/kernels";
 import type { EncoderConfig, RobertaConfig } from "../config/index.ts";
 import { unusedPositions } from "../config/roberta.ts";
-import type { EncoderInputs, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
+import type { EncoderInputs } from "../models/inputs.ts";
+import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings, bertLayers } from "./bert.ts";

@@ -1,30 +1,46 @@
 import { HeddleError } from "@heddle/kernels";
-import type { ModelConfig } from "../config/index.ts";
+import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Config, Qwen2Config, Qwen3Config, SmolLM3Config } from "../config/index.ts";
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
+import type { DecoderModel } from "../families/decoder.ts";
+import { decoderHeads } from "../families/decoder-heads.ts";
 import { electraForMaskedLM, electraForSequenceClassification, electraModel } from "../families/electra.ts";
 import { plainHeads } from "../families/encoder-heads.ts";
+import { gemma2Model } from "../families/gemma2.ts";
+import { gemma3Model } from "../families/gemma3.ts";
+import { gpt2ForCausalLM, gpt2ForSequenceClassification, gpt2Model } from "../families/gpt2.ts";
+import { gptNeoXForCausalLM, gptNeoXForSequenceClassification, gptNeoXModel } from "../families/gpt-neox.ts";
+import { llamaModel } from "../families/llama.ts";
+import { mistralModel } from "../families/mistral.ts";
 import { mpnetEncoder, mpnetForMaskedLM, mpnetForSequenceClassification, mpnetModel } from "../families/mpnet.ts";
+import { phi3Model } from "../families/phi3.ts";
+import { qwen2Model } from "../families/qwen2.ts";
+import { qwen3Model } from "../families/qwen3.ts";
 import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, robertaModel } from "../families/roberta.ts";
+import { smollm3Model } from "../families/smollm3.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
-import type { EncoderInputs, ModelOutputs } from "./outputs.ts";
+import { ONE_TOKEN, ONE_TYPED_TOKEN, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
+import type { ModelOutputs } from "./outputs.ts";
 
 /** What a model is for: decides its outputs and its loss. */
-export type Head = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm";
+export type Head = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "image-classification";
 
 export interface Architecture {
   /** As in config.json's `architectures`. */
   readonly name: string;
   readonly modelType: ModelConfig["modelType"];
   readonly head: Head;
-  /** Prefix of the encoder's parameters in checkpoints of this architecture; checkpoints of the bare encoder have none. */
+  /** Prefix of the bare model's parameters in checkpoints of this architecture; checkpoints of the bare model have none. */
   readonly basePrefix: string;
-  forward(scope: Scope, config: ModelConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs;
+  /** The smallest inputs that the model takes. */
+  smallestInputs(config: ModelConfig): SmallestInputs;
+  /** Throws INPUT_MISSING. */
+  forward(scope: Scope, config: ModelConfig, inputs: ModelInputs, mode: ForwardMode): ModelOutputs;
 }
 
-type Forward<C extends ModelConfig> = (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode) => ModelOutputs;
+type Forward<C, I> = (scope: Scope, config: C, inputs: I, mode: ForwardMode) => ModelOutputs;
 
 /** What transformers calls a family's model with a head. */
 const SUFFIXES: Readonly<Record<Head, string>> = {
@@ -33,29 +49,80 @@ const SUFFIXES: Readonly<Record<Head, string>> = {
   "token-classification": "ForTokenClassification",
   "question-answering": "ForQuestionAnswering",
   "masked-lm": "ForMaskedLM",
+  "causal-lm": "ForCausalLM",
+  "seq2seq-lm": "ForConditionalGeneration",
+  "image-classification": "ForImageClassification",
 };
 
-/** @param base where checkpoints with a head keep the encoder's parameters */
-function family<C extends ModelConfig>(name: string, modelType: C["modelType"], base: string, heads: Partial<Record<Head, Forward<C>>>): Architecture[] {
-  return (Object.entries(heads) as [Head, Forward<C>][]).map(([head, forward]) => ({
-    name: `${name}${SUFFIXES[head]}`,
-    modelType,
-    head,
-    basePrefix: `${base}.`,
-    forward: (scope, config, inputs, mode) => forward(scope, config as C, inputs, mode),
-  }));
+interface Family<C extends ModelConfig, I> {
+  readonly modelType: C["modelType"];
+  /** Where checkpoints with a head keep the bare model's parameters. */
+  readonly base: string;
+  readonly heads: Partial<Record<Head, Forward<C, I>>>;
+  readonly smallest: SmallestInputs | ((config: C) => SmallestInputs);
+  /** Names that do not follow the rule. */
+  readonly names?: Partial<Record<Head, string>>;
 }
+
+function family<C extends ModelConfig, I>(name: string, { modelType, base, heads, smallest, names = {} }: Family<C, I>): Architecture[] {
+  return (Object.entries(heads) as [Head, Forward<C, I>][]).map(([head, forward]) => {
+    const full = names[head] ?? `${name}${SUFFIXES[head]}`;
+    const smallestInputs = (config: ModelConfig) => (typeof smallest === "function" ? smallest(config as C) : smallest);
+    return {
+      name: full,
+      modelType,
+      head,
+      basePrefix: `${base}.`,
+      smallestInputs,
+      forward(scope, config, inputs, mode) {
+        const required = (Object.keys(smallestInputs(config)) as InputName[]).filter((input) => !OPTIONAL_INPUTS.has(input));
+        return forward(scope, config as C, requireInputs(full, inputs, required) as I, mode);
+      },
+    };
+  });
+}
+
+const OPTIONAL_INPUTS: ReadonlySet<InputName> = new Set(["attentionMask", "tokenTypeIds"]);
+
+/** An encoder of texts: BERT's line. */
+const encoder = <C extends ModelConfig>(name: string, modelType: C["modelType"], base: string, heads: Partial<Record<Head, Forward<C, EncoderInputs>>>): Architecture[] => family(name, { modelType, base, heads, smallest: ONE_TYPED_TOKEN });
+
+/** A decoder with Llama's heads and names. */
+const decoder = <C extends LlamaLikeConfig & ModelConfig>(name: string, modelType: C["modelType"], model: DecoderModel<C>, softCap?: (config: C) => number | undefined): Architecture[] =>
+  family(name, { modelType, base: "model", heads: decoderHeads(model, softCap), smallest: ONE_TOKEN });
 
 const roberta = { none: robertaModel, "sequence-classification": robertaForSequenceClassification, ...plainHeads("roberta", robertaEncoder), "masked-lm": robertaForMaskedLM };
 
 const architectures: readonly Architecture[] = [
-  ...family("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
-  ...family("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
-  ...family("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
-  ...family("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
-  ...family("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),
-  ...family("Roberta", "roberta", "roberta", roberta),
-  ...family("XLMRoberta", "xlm-roberta", "roberta", roberta),
+  ...encoder("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
+  ...encoder("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
+  ...encoder("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
+  ...encoder("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
+  ...encoder("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),
+  ...encoder("Roberta", "roberta", "roberta", roberta),
+  ...encoder("XLMRoberta", "xlm-roberta", "roberta", roberta),
+
+  ...decoder("Gemma2", "gemma2", gemma2Model, ({ finalLogitSoftcapping }) => finalLogitSoftcapping),
+  ...decoder("Gemma3Text", "gemma3_text", gemma3Model, ({ finalLogitSoftcapping }) => finalLogitSoftcapping).map((one) => (one.head === "causal-lm" ? { ...one, name: "Gemma3ForCausalLM" } : one)),
+  ...family("GPT2", {
+    modelType: "gpt2",
+    base: "transformer",
+    heads: { none: gpt2Model, "causal-lm": gpt2ForCausalLM, "sequence-classification": gpt2ForSequenceClassification },
+    smallest: ONE_TOKEN,
+    names: { "causal-lm": "GPT2LMHeadModel" },
+  }),
+  ...family("GPTNeoX", {
+    modelType: "gpt_neox",
+    base: "gpt_neox",
+    heads: { none: gptNeoXModel, "causal-lm": gptNeoXForCausalLM, "sequence-classification": gptNeoXForSequenceClassification },
+    smallest: ONE_TOKEN,
+  }),
+  ...decoder<LlamaConfig>("Llama", "llama", llamaModel),
+  ...decoder<MistralConfig>("Mistral", "mistral", mistralModel),
+  ...decoder<Phi3Config>("Phi3", "phi3", phi3Model),
+  ...decoder<Qwen2Config>("Qwen2", "qwen2", qwen2Model),
+  ...decoder<Qwen3Config>("Qwen3", "qwen3", qwen3Model),
+  ...decoder<SmolLM3Config>("SmolLM3", "smollm3", smollm3Model),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

@@ -90,7 +90,7 @@ async function loadParameters(device: Device, folder: ModelFolder, architecture:
     for (const state of parameters.values()) state.dispose();
     throw error;
   }
-  const unexpected = weights.names.filter((name) => !sources.has(name) && !isDerived(name));
+  const unexpected = weights.names.filter((name) => !sources.has(name) && !isDerived(name, config));
   return { model: new Model(architecture, config, device, parameters), missing: missing.map((spec) => spec.name), unexpected };
 }
 
@@ -109,9 +109,16 @@ function isBase(name: string, { head, basePrefix }: Architecture): boolean {
 /** Where families keep a masked language model's second copy of the word embeddings and of its bias. */
 const TIED_DECODERS = ["cls.predictions.decoder.", "lm_head.decoder.", "generator_lm_head.weight", "predictions.decoder."];
 
-/** Kept in checkpoints though they follow from others: tied weights and tables of 0, 1, 2 … */
-function isDerived(name: string): boolean {
-  return name.endsWith("position_ids") || TIED_DECODERS.some((prefix) => name.startsWith(prefix));
+/** The same of a causal language model. */
+const TIED_HEADS = ["lm_head.weight", "embed_out.weight"];
+
+/** Buffers that PyTorch once saved: positions 0, 1, 2 …, triangles of ones, rotary frequencies. */
+const BUFFERS = /(^|\.)(position_ids|rotary_emb\.inv_freq|attn\.(masked_)?bias|attention\.(masked_)?bias)$/;
+
+/** Kept in checkpoints though they follow from others. */
+function isDerived(name: string, config: ModelConfig): boolean {
+  const isTied = "tieWordEmbeddings" in config && config.tieWordEmbeddings;
+  return BUFFERS.test(name) || TIED_DECODERS.some((prefix) => name.startsWith(prefix)) || (isTied && TIED_HEADS.includes(name));
 }
 
 function mismatch(label: string, architecture: Architecture, spec: ParameterSpec, found: readonly number[] | null): HeddleError {

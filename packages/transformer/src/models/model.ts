@@ -3,7 +3,8 @@ import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
 import { Scope } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
-import type { EncoderInputs, ModelOutputs } from "./outputs.ts";
+import type { ModelInputs } from "./inputs.ts";
+import type { ModelOutputs } from "./outputs.ts";
 
 /** A model on a device: its configuration, its parameters by Hugging Face's names, and its forward pass. */
 export class Model {
@@ -22,8 +23,8 @@ export class Model {
     });
   }
 
-  /** Records the forward pass; call it inside a function given to `compile`. */
-  forward(inputs: EncoderInputs, mode: ForwardMode = inference): ModelOutputs {
+  /** Records the forward pass; call it inside a function given to `compile`. Throws INPUT_MISSING. */
+  forward(inputs: ModelInputs, mode: ForwardMode = inference): ModelOutputs {
     return this.architecture.forward(this.scope, this.config, inputs, mode);
   }
 

@@ -1,12 +1,5 @@
 import type { Tensor, TensorLike } from "@heddle/kernels";
 
-/** What encoders read. All [batch, length], i32; `attentionMask` is 1 for tokens and 0 for padding. */
-export interface EncoderInputs {
-  readonly inputIds: Tensor;
-  readonly attentionMask?: Tensor;
-  readonly tokenTypeIds?: Tensor;
-}
-
 export interface EncoderOutputs {
   /** The embeddings' output, then every layer's: each [batch, length, hidden]. */
   readonly hiddenStates: readonly Tensor[];
@@ -20,10 +13,12 @@ export interface Decoder {
   /** [vocabulary, size]. */
   readonly weight: TensorLike;
   /** [vocabulary]. */
-  readonly bias: TensorLike;
+  readonly bias?: TensorLike;
+  /** Scores become softCap · tanh(score / softCap). */
+  readonly softCap?: number;
 }
 
-/** Which logits exist depends on the head. */
+/** Which logits exist depends on the head. Of a model with two halves, the hidden states are those of the one that writes. */
 export interface ModelOutputs extends EncoderOutputs {
   /** [batch, labels], [batch, length, labels] or [batch, length, vocabulary]. */
   readonly logits?: Tensor;
@@ -34,4 +29,10 @@ export interface ModelOutputs extends EncoderOutputs {
   /** [batch, length]. */
   readonly startLogits?: Tensor;
   readonly endLogits?: Tensor;
+  /** What a sequence-to-sequence model read. */
+  readonly encoder?: EncoderOutputs;
+  /** Of a model of images and texts: unit vectors [images, size] and [texts, size], and their scaled products [images, texts]. */
+  readonly imageEmbeds?: Tensor;
+  readonly textEmbeds?: Tensor;
+  readonly logitsPerImage?: Tensor;
 }

@@ -1,19 +1,18 @@
-import { placeholder, trace, type TensorType } from "@heddle/kernels";
+import { placeholder, trace } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import { inference } from "../nn/forward-mode.ts";
 import { Scope, type ParameterSpec } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
 
-/** Every parameter of a model, found by tracing its forward pass on one token: the model code is the only list there is. */
+/** Every parameter of a model, found by tracing its forward pass on its smallest inputs: the model code is the only list there is. */
 export function parametersOf(architecture: Architecture, config: ModelConfig): ParameterSpec[] {
   const specs = new Map<string, ParameterSpec>();
-  const token: TensorType = { dtype: "i32", shape: [1, 1] };
-  trace(`${architecture.name} parameters`, { inputIds: token, attentionMask: token, tokenTypeIds: token }, ({ inputIds, attentionMask, tokenTypeIds }) => {
+  trace(`${architecture.name} parameters`, architecture.smallestInputs(config), (inputs) => {
     const scope = new Scope((spec) => {
       specs.set(spec.name, spec);
       return placeholder(spec.name, { dtype: "f32", shape: spec.shape });
     });
-    architecture.forward(scope, config, { inputIds: inputIds!, attentionMask: attentionMask!, tokenTypeIds: tokenTypeIds! }, inference);
+    architecture.forward(scope, config, inputs, inference);
     return {};
   });
   return [...specs.values()];

@@ -45,7 +45,9 @@ async function fileOutputs(session: InferenceSession, batch: number, length: num
 
 const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number => Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
 
-const kinds: ["bert" | "distilbert", Head, outputs: string[]][] = [
+type TextHead = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm";
+
+const kinds: ["bert" | "distilbert", TextHead, outputs: string[]][] = [
   ["bert", "none", ["last_hidden_state"]],
   ["bert", "sequence-classification", ["logits"]],
   ["bert", "token-classification", ["logits"]],

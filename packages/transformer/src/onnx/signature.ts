@@ -8,9 +8,10 @@ import type { ModelOutputs } from "../models/outputs.ts";
 const ids = (name: string): OnnxInput => ({ dtype: "i32", shape: ["batch_size", "sequence_length"], as: { name, type: "i64" } });
 
 /** By the names that `Model.forward` takes them under; texts end where the table of positions does. */
-export function onnxInputs({ typeVocabSize, maxPositionEmbeddings }: ModelConfig): Pick<OnnxExport, "inputs" | "limits"> {
-  const inputs = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask"), ...(typeVocabSize > 0 && { tokenTypeIds: ids("token_type_ids") }) };
-  return { inputs, limits: { sequence_length: maxPositionEmbeddings } };
+export function onnxInputs(config: ModelConfig): Pick<OnnxExport, "inputs" | "limits"> {
+  const hasTypes = "typeVocabSize" in config && config.typeVocabSize > 0;
+  const inputs = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask"), ...(hasTypes && { tokenTypeIds: ids("token_type_ids") }) };
+  return { inputs, limits: { sequence_length: config.maxPositionEmbeddings } };
 }
 
 /** The head's outputs; the last hidden state of a model without one. */
