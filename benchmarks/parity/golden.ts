@@ -10,6 +10,12 @@ export interface GoldenTraining {
   readonly grad_norms: readonly number[];
 }
 
+/** What transformers' `generate` gives for the case's inputs under some options. */
+export interface GoldenGeneration {
+  readonly options: { readonly max_new_tokens: number; readonly num_beams: number; readonly length_penalty?: number; readonly early_stopping?: boolean; readonly eos_token_id?: number; readonly suppress_tokens?: readonly number[] };
+  readonly ids: readonly (readonly number[])[];
+}
+
 /** A golden case folder: a Hugging Face checkpoint, and what PyTorch and transformers make of it. */
 export interface GoldenCase {
   readonly name: string;
@@ -17,7 +23,7 @@ export interface GoldenCase {
   readonly modelClass: string;
   readonly task: string | null;
   readonly train: GoldenTraining | null;
-  readonly generate: readonly object[] | null;
+  readonly generate: readonly GoldenGeneration[] | null;
   /** `in.*`, `out.*`, `loss`, `grad.*`, `trained.*` of golden.safetensors. */
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
@@ -28,7 +34,7 @@ export async function readGoldenCase(folder: string): Promise<GoldenCase> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new HeddleError("FILE_UNREADABLE", `[${path}] could not be read; pass golden case folders such as ../shared/golden/cases/bert-sequence`, { cause });
   });
-  const json = JSON.parse(text) as { name?: string; model_class: string; task?: string | null; train?: GoldenTraining; generate?: object[] };
+  const json = JSON.parse(text) as { name?: string; model_class: string; task?: string | null; train?: GoldenTraining; generate?: GoldenGeneration[] };
   const reader = await SafetensorsReader.open(await openFileSource(join(folder, "golden.safetensors")));
   try {
     const tensors = new Map<string, HostTensor>();

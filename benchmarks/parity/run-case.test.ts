@@ -35,8 +35,9 @@ describe("runCase", () => {
     expect(gradient.reason).toMatch(/^grad\.classifier\.weight\[5\] is /);
     expect(gradient.forward).toBeLessThan(1e-5);
     expect((await runCase(device, { ...golden, modelClass: "DistilBertForMaskedLM" })).reason).toMatch(/case.json wants DistilBertForMaskedLM, the folder loads as DistilBertForSequenceClassification/);
-    expect((await runCase(device, { ...golden, generate: [{}] })).reason).toMatch(/cannot generate yet/);
-    expect((await runCase(device, { ...golden, folder: join(shared, "golden", "cases", "gpt2-causal") })).reason).toMatch(/MODEL_TYPE_UNKNOWN/);
+    const written = { options: { max_new_tokens: 1, num_beams: 1 }, ids: [[1]] };
+    expect((await runCase(device, { ...golden, generate: [written] })).reason).toMatch(/DistilBertForSequenceClassification\] writes no text/);
+    expect((await runCase(device, { ...golden, folder: join(shared, "golden", "cases", "gpt2-causal") })).reason).toMatch(/the folder loads as GPT2LMHeadModel/);
     expect(device.memory.currentBytes).toBe(0);
   });
 });

@@ -2,9 +2,10 @@ import { compile, gradients, HeddleError, transpose, type Device, type HostTenso
 import { loadModel, splitInputs, type Model, type ModelOutputs } from "@heddle/transformer";
 import { contrastiveLoss, problemOf, taskLoss, TrainStep, type Batch } from "@heddle/training";
 import { compareTensors, largest, Tally } from "./compare.ts";
+import { checkGeneration } from "./generation.ts";
 import { withPrefix, type GoldenCase, type GoldenTraining } from "./golden.ts";
 
-/** Largest relative error of each part; null where the case does not have it. */
+/** Largest relative error of each part, of generated ids 0 where all are equal; null where the case does not have it. */
 export interface CaseResult {
   readonly name: string;
   readonly pass: boolean;
@@ -66,9 +67,10 @@ export async function runCase(device: Device, golden: GoldenCase): Promise<CaseR
     if (loaded.missing.length > 0) return failed(`the checkpoint lacks ${loaded.missing.join(", ")}`);
     const batch = inputsOf(golden, model);
     const { forward, grad } = await checkForwardAndGradients(model, golden, batch);
+    const generation = golden.generate && (await checkGeneration(model, golden.generate, batch));
     const train = golden.train && (await checkTraining(model, golden, golden.train, batch));
-    const reason = forward.firstFailure ?? grad?.firstFailure ?? train?.firstFailure ?? (golden.generate ? `${golden.modelClass} cannot generate yet` : null);
-    return { name: golden.name, pass: reason === null, forward: forward.worst, grad: grad?.worst ?? null, train: train?.worst ?? null, generate: null, reason };
+    const reason = forward.firstFailure ?? grad?.firstFailure ?? train?.firstFailure ?? generation;
+    return { name: golden.name, pass: reason === null, forward: forward.worst, grad: grad?.worst ?? null, train: train?.worst ?? null, generate: golden.generate && Number(generation !== null), reason };
   } catch (error) {
     return failed(HeddleError.isInstance(error) ? `${error.code} ${error.message}` : String((error as Error).stack));
   } finally {

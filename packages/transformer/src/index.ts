@@ -1,5 +1,6 @@
 export * from "./checkpoint/index.ts";
 export * from "./config/index.ts";
+export * from "./generation/index.ts";
 export * from "./models/index.ts";
 export * from "./onnx/index.ts";
 export * from "./text/index.ts";

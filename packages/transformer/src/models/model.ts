@@ -1,10 +1,11 @@
-import { formatShape, HeddleError, sizeOf, type Device, type State } from "@heddle/kernels";
+import { formatShape, HeddleError, sizeOf, type Device, type State, type Tensor } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
 import { Scope } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
 import type { ModelInputs } from "./inputs.ts";
-import type { ModelOutputs } from "./outputs.ts";
+import type { KeyValueCache } from "../nn/key-value-cache.ts";
+import type { Decoder, ModelOutputs } from "./outputs.ts";
 
 /** A model on a device: its configuration, its parameters by Hugging Face's names, and its forward pass. */
 export class Model {
@@ -28,6 +29,20 @@ export class Model {
     return this.architecture.forward(this.scope, this.config, inputs, mode);
   }
 
+  /** Records a decoder's pass over new tokens, i32 [rows, length], after those that the cache holds. Throws INVALID_ARGUMENT for a model that writes no text. */
+  decode(inputIds: Tensor, cache: KeyValueCache): Decoder {
+    const { decoder } = this.forward({ inputIds, cache });
+    if (!decoder) throw cannotGenerate(this.architecture.name);
+    return decoder;
+  }
+
+  /** What a text's keys and values take for each token. Throws INVALID_ARGUMENT for a model that writes no text. */
+  cacheShape(): { readonly layers: number; readonly heads: number; readonly headDim: number } {
+    const { config, architecture } = this;
+    if (architecture.head !== "causal-lm" || !("numKeyValueHeads" in config)) throw cannotGenerate(architecture.name);
+    return { layers: config.numHiddenLayers, heads: config.numKeyValueHeads, headDim: config.headDim };
+  }
+
   get numParameters(): number {
     let total = 0;
     for (const state of this.parameters.values()) total += sizeOf(state.type.shape);
@@ -43,3 +58,5 @@ export class Model {
     this.dispose();
   }
 }
+
+const cannotGenerate = (name: string) => new HeddleError("INVALID_ARGUMENT", `[${name}] writes no text: load the checkpoint with head "causal-lm", or one of a family that generates`);

@@ -1,0 +1,105 @@
+import { HeddleError } from "@heddle/kernels";
+import type { Model } from "../models/model.ts";
+import { resolveOptions, type GenerationOptions } from "./options.ts";
+import { pickInputs, pickOf } from "./pick.ts";
+import { Rules } from "./rules.ts";
+import { DecodingSession } from "./session.ts";
+
+/** A new token of one text. */
+export interface GeneratedToken {
+  /** Which of the prompts goes on. */
+  readonly row: number;
+  readonly token: number;
+  /** Where asked for. */
+  readonly logProbability?: number;
+  /** Set with the text's last token. */
+  readonly finishReason?: FinishReason;
+}
+
+/** `stop`: a token that ends texts; `length`: as many tokens as were asked for, or as the model takes. */
+export type FinishReason = "stop" | "length";
+
+const MAX_NEW_TOKENS = 128;
+
+/** Capacities of caches: a few, so that plans are used again. */
+const SMALLEST_CAPACITY = 64;
+
+/**
+ * Goes on with texts of tokens, all at once, one token of each at a time as they come. Nothing runs while the caller does not ask for
+ * the next token.
+ *
+ * @param prompts at least one token each
+ * @param session one whose caches hold a beginning of the prompts, made by an earlier call of `openSession`; by default a new one, which
+ *   is freed at the end
+ * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
+ */
+export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, session?: DecodingSession): AsyncGenerator<GeneratedToken, void, undefined> {
+  const resolved = resolveOptions(options);
+  const { signal } = resolved;
+  if (prompts.length === 0) return;
+  checkPrompts(model, prompts);
+  const eosTokenIds = resolved.eosTokenIds ?? endingTokens(model);
+  const limit = tokenLimit(model, prompts, resolved.maxNewTokens);
+  const own = session ? null : openSession(model, prompts, limit);
+  const decoding = session ?? own!;
+  const pick = pickOf(resolved);
+  const rules = new Rules(resolved, model.config.vocabSize, eosTokenIds);
+  const texts = prompts.map((prompt) => ({ prompt, newTokens: [] as number[], done: false }));
+  try {
+    let next = prompts.map((prompt, row) => startAfter(decoding, row, prompt));
+    for (let step = 0; texts.some(({ done }) => !done); step++) {
+      throwIfAborted(signal);
+      const outputs = await decoding.feed(next, pick, { ...rules.inputs(texts), ...pickInputs(resolved, prompts.length, step) }, signal);
+      const { token: tokens, logProbability } = outputs;
+      next = Array.from(tokens!.data, (token) => [token]);
+      for (const [row, text] of texts.entries()) {
+        if (text.done) continue;
+        const token = tokens!.data[row]!;
+        text.newTokens.push(token);
+        const finishReason = eosTokenIds.includes(token) ? "stop" : text.newTokens.length >= limit ? "length" : undefined;
+        text.done = finishReason !== undefined;
+        yield { row, token, ...(logProbability && { logProbability: logProbability.data[row]! }), ...(finishReason && { finishReason }) };
+      }
+    }
+  } finally {
+    own?.dispose();
+  }
+}
+
+/** Caches for texts that begin with `prompts` and grow by at most `newTokens`. */
+export function openSession(model: Model, prompts: readonly (readonly number[])[], newTokens: number): DecodingSession {
+  const wanted = Math.max(...prompts.map(({ length }) => length)) + newTokens;
+  let capacity = SMALLEST_CAPACITY;
+  while (capacity < wanted) capacity *= 2;
+  return new DecodingSession(model, prompts.length, Math.max(wanted, Math.min(capacity, model.config.maxPositionEmbeddings)));
+}
+
+/** How many tokens may follow. Throws LIMIT_EXCEEDED where none may. */
+export function tokenLimit(model: Model, prompts: readonly (readonly number[])[], maxNewTokens = MAX_NEW_TOKENS): number {
+  const longest = Math.max(...prompts.map(({ length }) => length));
+  const room = model.config.maxPositionEmbeddings - longest;
+  if (room < 1) throw new HeddleError("LIMIT_EXCEEDED", `[generate] a prompt has ${longest} tokens, ${model.architecture.name} takes texts of at most ${model.config.maxPositionEmbeddings}, the answer included; shorten it`);
+  return Math.min(maxNewTokens, room);
+}
+
+export function checkPrompts(model: Model, prompts: readonly (readonly number[])[]): void {
+  const { vocabSize } = model.config;
+  prompts.forEach((prompt, row) => {
+    if (prompt.length === 0) throw new HeddleError("INVALID_ARGUMENT", `[generate] prompt ${row} has no token: begin with one that starts texts, such as the tokenizer's bos_token`);
+    const wrong = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
+    if (wrong !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[generate] prompt ${row} has token ${wrong}, the model's are 0 to ${vocabSize - 1}: use the tokenizer of this model`);
+  });
+}
+
+/** Tokens that end a model's texts. */
+export const endingTokens = ({ config }: Model): readonly number[] => ("eosTokenIds" in config ? config.eosTokenIds : []);
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new HeddleError("ABORTED", "[generate] was stopped", { cause: signal.reason });
+}
+
+/** What a cache does not hold yet of a prompt: at least its last token, whose scores are wanted. */
+function startAfter(session: DecodingSession, row: number, prompt: readonly number[]): readonly number[] {
+  session.truncate(row, prompt.length - 1);
+  return prompt.slice(session.lengths[row]!);
+}

@@ -1,0 +1,4 @@
+export { beamSearch } from "./beam-search.ts";
+export { generate, openSession, type FinishReason, type GeneratedToken } from "./generate.ts";
+export type { BeamOptions, GenerationOptions } from "./options.ts";
+export { DecodingSession, type Pick } from "./session.ts";

@@ -1,0 +1,87 @@
+import type { RunInputs } from "@heddle/kernels";
+import type { ResolvedOptions } from "./options.ts";
+
+/** Low enough for no draw, high enough to stay finite beside real scores. */
+const FORBIDDEN = -1e30;
+
+export type RuleOptions = Pick<ResolvedOptions, "minNewTokens" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "allowedTokens">;
+
+/** One text while it grows. */
+export interface GrowingText {
+  readonly prompt: readonly number[];
+  readonly newTokens: readonly number[];
+}
+
+/**
+ * What rules that look at the text so far add to scores: worked out on the host, which knows the text, and sent only where a rule is
+ * in force.
+ */
+export class Rules {
+  constructor(
+    private readonly options: RuleOptions,
+    private readonly vocabulary: number,
+    private readonly eosTokenIds: readonly number[],
+  ) {}
+
+  /** Inputs `bias`, and `repeated` with `repetitionPenalty`, for the next token of each text. */
+  inputs(texts: readonly GrowingText[]): RunInputs {
+    const { repetitionPenalty } = this.options;
+    const shape = [texts.length, this.vocabulary];
+    const rows = (fill: (row: Float32Array, text: GrowingText, index: number) => void) => {
+      const data = new Float32Array(texts.length * this.vocabulary);
+      texts.forEach((text, i) => fill(data.subarray(i * this.vocabulary, (i + 1) * this.vocabulary), text, i));
+      return { shape, data };
+    };
+    return {
+      ...(this.hasBias && { bias: rows((row, text, i) => this.addBias(row, text, i)) }),
+      ...(repetitionPenalty !== 1 && {
+        repetitionPenalty,
+        repeated: rows((row, { prompt, newTokens }) => {
+          for (const token of [...prompt, ...newTokens]) row[token] = 1;
+        }),
+      }),
+    };
+  }
+
+  private get hasBias(): boolean {
+    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, forcedTokens, allowedTokens } = this.options;
+    return minNewTokens > 0 || presencePenalty !== 0 || frequencyPenalty !== 0 || noRepeatNgramSize > 0 || suppressTokens.length > 0 || beginSuppressTokens.length > 0 || forcedTokens.length > 0 || allowedTokens !== undefined;
+  }
+
+  private addBias(bias: Float32Array, { prompt, newTokens }: GrowingText, index: number): void {
+    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, forcedTokens, allowedTokens } = this.options;
+    const forced = forcedTokens[newTokens.length];
+    if (forced !== undefined) {
+      bias.fill(FORBIDDEN);
+      bias[forced] = 0;
+      return;
+    }
+    const allowed = allowedTokens?.(newTokens, index);
+    if (allowed) {
+      bias.fill(FORBIDDEN);
+      for (let i = 0; i < allowed.length; i++) bias[allowed[i]!] = 0;
+    }
+    for (const token of newTokens) bias[token]! -= frequencyPenalty;
+    for (const token of new Set(newTokens)) bias[token]! -= presencePenalty;
+    const forbidden = [
+      ...suppressTokens,
+      ...(newTokens.length === 0 ? beginSuppressTokens : []),
+      ...(newTokens.length < minNewTokens ? this.eosTokenIds : []),
+      ...(noRepeatNgramSize > 0 ? endingsOf([...prompt, ...newTokens], noRepeatNgramSize) : []),
+    ];
+    for (const token of forbidden) bias[token] = FORBIDDEN;
+  }
+}
+
+/** Tokens that would make the last n tokens a sequence that the text has already. */
+function endingsOf(text: readonly number[], n: number): number[] {
+  const start = text.length - n + 1;
+  if (start < 0) return [];
+  const endings: number[] = [];
+  for (let i = 0; i + n <= text.length; i++) {
+    let same = true;
+    for (let j = 0; same && j < n - 1; j++) same = text[i + j] === text[start + j];
+    if (same) endings.push(text[i + n - 1]!);
+  }
+  return endings;
+}
