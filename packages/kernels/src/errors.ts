@@ -40,6 +40,7 @@ export type ErrorCode =
   | "SAFETENSORS_HOLE"
   | "SAFETENSORS_TRAILING_BYTES"
   | "SAFETENSORS_VALUE_RANGE"
+  | "GGUF_INVALID"
   | "TENSOR_NOT_FOUND"
   | "WEIGHTS_NOT_FINITE"
   // model folders

@@ -1,12 +1,11 @@
 import { HeddleError } from "../errors.ts";
 import type { AdapterProfile } from "../device/profile.ts";
 import { BufferScope } from "./scope.ts";
-import { BufferUsage } from "./usage.ts";
 
 /** What a pool needs of a device; a Gpu has it. */
 export interface BufferSource {
   readonly device: Pick<GPUDevice, "createBuffer">;
-  readonly profile: Pick<AdapterProfile, "maxBufferSize" | "maxStorageBufferBindingSize">;
+  readonly profile: Pick<AdapterProfile, "maxBufferSize">;
   assertUsable(): void;
   withDeferredErrors<T>(label: string, work: () => T): T;
 }
@@ -49,7 +48,7 @@ export class BufferPool {
 
   /**
    * A zeroed buffer of `sizeBytes`, rounded up to a multiple of 16 and at least 16. Throws LIMIT_EXCEEDED for more than the
-   * adapter can hold or bind in one piece. That memory has run out shows later, as OUT_OF_MEMORY at the device's next use.
+   * adapter can hold in one piece; what kernels bind of it is the plan's concern. That memory has run out shows later, as OUT_OF_MEMORY at the device's next use.
    *
    * @param usage sum of BufferUsage's flags
    */
@@ -58,7 +57,7 @@ export class BufferPool {
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new HeddleError("INVALID_ARGUMENT", `[${label}] a buffer's size is a whole number of bytes; got ${sizeBytes}`);
     this.source.assertUsable();
     const size = Math.max(BUFFER_ALIGNMENT_BYTES, Math.ceil(sizeBytes / BUFFER_ALIGNMENT_BYTES) * BUFFER_ALIGNMENT_BYTES);
-    this.checkLimits(label, size, usage);
+    this.checkLimits(label, size);
     const sized = `${label} (${formatBytes(size)}, ${formatBytes(this.current)} held before)`;
     const buffer = this.source.withDeferredErrors(sized, () => this.source.device.createBuffer({ label, size, usage }));
     const pooled: PooledBuffer = {
@@ -100,16 +99,10 @@ export class BufferPool {
     for (const buffer of this.live) buffer.release();
   }
 
-  private checkLimits(label: string, size: number, usage: number): void {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.source.profile;
+  private checkLimits(label: string, size: number): void {
+    const { maxBufferSize } = this.source.profile;
     if (size > maxBufferSize) {
       throw new HeddleError("LIMIT_EXCEEDED", `[${label}] needs a buffer of ${formatBytes(size)}; this adapter allows ${formatBytes(maxBufferSize)}. Use a smaller batch, or split the tensor`);
-    }
-    if ((usage & BufferUsage.STORAGE) !== 0 && size > maxStorageBufferBindingSize) {
-      throw new HeddleError(
-        "LIMIT_EXCEEDED",
-        `[${label}] is ${formatBytes(size)} and a kernel of this adapter can bind ${formatBytes(maxStorageBufferBindingSize)} at once. Use a smaller batch, or split the tensor (an embedding by rows, logits by a part of the vocabulary)`,
-      );
     }
   }
 }

@@ -26,7 +26,8 @@ const contents = (value: number): Parameters<typeof writeModelFolder>[1] => ({
 
 async function valueOf(source: ModelFolderSource): Promise<number | undefined> {
   await using opened = await openModelFolder(source);
-  return (await (await opened.weights()).read("w")).data[0];
+  for await (const { data } of (await opened.weights()).stream({ names: ["w"] })) return data[0];
+  return undefined;
 }
 
 const served: typeof fetch = async (url) => {

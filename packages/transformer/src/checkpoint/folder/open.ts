@@ -1,6 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./names.ts";
-import { folderFiles, type ModelFolderSource } from "./source.ts";
+import { openGguf } from "../gguf/folder.ts";
+import { folderFiles, ggufFile, type ModelFolderSource } from "./source.ts";
 import { openWeights, type ModelWeights } from "./weights.ts";
 
 /** An opened Hugging Face model folder. Close it when the weights are loaded. */
@@ -19,12 +20,15 @@ export interface ModelFolder extends AsyncDisposable {
 }
 
 /**
- * Opens a model folder from a path (Node), an address, picked files or blobs.
+ * Opens a model folder from a path (Node), an address, picked files or blobs; or a model in one GGUF file, by its path, its address,
+ * or alone among the files.
  *
- * Errors: `MODEL_FOLDER_NOT_FOUND`, `CONFIG_MISSING`, `FILE_UNREADABLE`, `DOWNLOAD_FAILED`; `weights()` adds
+ * Errors: `MODEL_FOLDER_NOT_FOUND`, `GGUF_INVALID`, `CONFIG_MISSING`, `FILE_UNREADABLE`, `DOWNLOAD_FAILED`; `weights()` adds
  * `WEIGHTS_MISSING`, `WEIGHTS_INDEX_INVALID` and all `SAFETENSORS_…`.
  */
 export async function openModelFolder(source: ModelFolderSource): Promise<ModelFolder> {
+  const single = await ggufFile(source);
+  if (single) return openGguf(single);
   const files = await folderFiles(source);
   const [configText, tokenizerText, tokenizerConfigText] = await Promise.all([
     files.readText(CONFIG_FILE),

@@ -43,6 +43,28 @@ export async function folderFiles(source: ModelFolderSource): Promise<FolderFile
   return blobFiles(blobsByName(source as BlobFolder));
 }
 
+/** The bytes of a source that is one GGUF file; undefined for all others. */
+export async function ggufFile(source: ModelFolderSource): Promise<ByteSource | undefined> {
+  const isGguf = (name: string) => name.toLowerCase().endsWith(".gguf");
+  if (source instanceof URL || (typeof source === "string" && (/^https?:/.test(source) || !isNode()))) {
+    const url = source instanceof URL ? source : new URL(source, globalThis.location?.href);
+    if (!isGguf(url.pathname)) return undefined;
+    if (url.protocol === "file:") return openFileSource(filePath(url));
+    const opened = await openHttpSource(url.href, globalThis.fetch);
+    if (!opened) throw new HeddleError("MODEL_FOLDER_NOT_FOUND", `[${url.href}] is not there: check the address`);
+    return opened;
+  }
+  if (typeof source === "string") {
+    if (!isGguf(source)) return undefined;
+    const { fs } = nodeModules("openModelFolder");
+    const isFile = await fs.stat(source).then((stat) => stat.isFile(), () => true);
+    return isFile ? openFileSource(source) : undefined;
+  }
+  if (isUrlSource(source)) return undefined;
+  const [first, ...others] = blobsByName(source as BlobFolder);
+  return first && others.length === 0 && isGguf(first[0]) ? blobSource(first[1], first[0]) : undefined;
+}
+
 function isUrlSource(source: Exclude<ModelFolderSource, string | URL>): source is UrlFolder {
   return "baseUrl" in source && (typeof source.baseUrl === "string" || source.baseUrl instanceof URL);
 }

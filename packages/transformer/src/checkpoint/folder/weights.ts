@@ -1,11 +1,23 @@
 import { HeddleError } from "@heddle/kernels";
 import type { SafetensorsEntry } from "../safetensors/header.ts";
-import { SafetensorsReader, type LoadedTensor, type ReadOptions, type StreamOptions } from "../safetensors/reader.ts";
+import { SafetensorsReader, type LoadedTensor, type StreamOptions } from "../safetensors/reader.ts";
 import { FOREIGN_WEIGHTS_FILES, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from "./names.ts";
 import type { FolderFiles } from "./source.ts";
 
-/** All tensors of a checkpoint, in one safetensors file or spread over several. */
-export class ModelWeights {
+/** All tensors of a checkpoint, by Hugging Face's names. */
+export interface ModelWeights {
+  readonly names: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  has(name: string): boolean;
+  /** The shape of a tensor, without reading it. Throws TENSOR_NOT_FOUND. */
+  entry(name: string): { readonly shape: readonly number[] };
+  /** All tensors (or `names`), one in host memory at a time. */
+  stream(options?: StreamOptions): AsyncGenerator<LoadedTensor, void, undefined>;
+  close(): Promise<void>;
+}
+
+/** Tensors in one safetensors file or spread over several. */
+export class SafetensorsWeights implements ModelWeights {
   readonly #shards: readonly SafetensorsReader[];
   readonly #readerOf = new Map<string, SafetensorsReader>();
   readonly #label: string;
@@ -40,10 +52,6 @@ export class ModelWeights {
     return this.#reader(name).entry(name);
   }
 
-  read(name: string, options?: ReadOptions): Promise<LoadedTensor> {
-    return this.#reader(name).read(name, options);
-  }
-
   /** All tensors (or `names`) file by file, in file order; host memory holds one at a time. */
   async *stream(options: StreamOptions = {}): AsyncGenerator<LoadedTensor, void, undefined> {
     const wanted = options.names ? [...options.names] : this.names;
@@ -66,9 +74,9 @@ export class ModelWeights {
 }
 
 /** Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists. */
-export async function openWeights(files: FolderFiles): Promise<ModelWeights> {
+export async function openWeights(files: FolderFiles): Promise<SafetensorsWeights> {
   const single = await files.openBytes(WEIGHTS_FILE);
-  if (single) return new ModelWeights(files.label, [await SafetensorsReader.open(single)]);
+  if (single) return new SafetensorsWeights(files.label, [await SafetensorsReader.open(single)]);
   const index = await files.readText(WEIGHTS_INDEX_FILE);
   if (index === undefined) throw await weightsMissing(files);
   const weightMap = parseIndex(files.label, index);
@@ -81,7 +89,7 @@ export async function openWeights(files: FolderFiles): Promise<ModelWeights> {
       }
       shards.push(await SafetensorsReader.open(source));
     }
-    const weights = new ModelWeights(files.label, shards);
+    const weights = new SafetensorsWeights(files.label, shards);
     const absent = Object.keys(weightMap).find((name) => !weights.has(name));
     if (absent !== undefined) {
       throw new HeddleError("WEIGHTS_INDEX_INVALID", `[${files.label}] ${WEIGHTS_INDEX_FILE} lists ${JSON.stringify(absent)}, which no file has: the files come from different exports; download all of them again`);

@@ -1,0 +1,102 @@
+import { HeddleError } from "@heddle/kernels";
+import { invalid, type GgufFile } from "./file.ts";
+
+// tokenizer.json and tokenizer_config.json from a GGUF file's metadata.
+
+/** ggml's kinds of tokens. */
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+interface Vocabulary {
+  readonly tokens: readonly string[];
+  readonly kinds: readonly number[];
+}
+
+export interface TokenizerFiles {
+  readonly tokenizer: Record<string, unknown>;
+  readonly config: Record<string, unknown>;
+}
+
+/** Errors: GGUF_INVALID, TOKENIZER_INVALID for a kind that is not known. */
+export function tokenizerOf(file: GgufFile): TokenizerFiles {
+  const { metadata, source } = file;
+  const read = (key: string) => metadata[`tokenizer.ggml.${key}`];
+  const tokens = read("tokens");
+  if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === "string")) throw invalid(source, "has no list of tokens");
+  const kinds = Array.isArray(read("token_type")) ? (read("token_type") as number[]) : [];
+  const vocabulary = { tokens, kinds };
+  const token = (key: string) => (typeof read(key) === "number" ? tokens[read(key) as number] : undefined);
+  const [bos, eos, unk, pad] = [token("bos_token_id"), token("eos_token_id"), token("unknown_token_id"), token("padding_token_id")];
+  const shared = { version: "1.0", added_tokens: addedTokens(vocabulary), post_processor: postProcessor(bos, eos, read("add_bos_token") !== false && bos !== undefined, read("add_eos_token") === true, vocabulary) };
+  const config = { tokenizer_class: "PreTrainedTokenizerFast", ...(bos && { bos_token: bos }), ...(eos && { eos_token: eos }), ...(unk && { unk_token: unk }), ...(pad && { pad_token: pad }), ...(typeof read("chat_template") === "string" && { chat_template: read("chat_template") }) };
+  const model = read("model");
+  if (model === "llama") return { tokenizer: { ...shared, ...sentencePiece(vocabulary, (read("scores") as number[]) ?? [], unk, read("add_space_prefix") !== false) }, config };
+  if (model === "gpt2") return { tokenizer: { ...shared, ...byteLevel(vocabulary, (read("merges") as string[]) ?? [], String(read("pre") ?? "default"), source.label) }, config };
+  throw new HeddleError("TOKENIZER_INVALID", `[${source.label}] has a tokenizer of the kind ${JSON.stringify(model)}; known in GGUF files are llama and gpt2: use the model's safetensors folder`);
+}
+
+function addedTokens({ tokens, kinds }: Vocabulary): object[] {
+  return tokens.flatMap((content, id) => {
+    const kind = kinds[id];
+    // Runs of spaces are spelled with ▁ and never stand in a text as they are.
+    if (content === "" || (kind !== CONTROL && (kind !== USER_DEFINED || content.includes("▁")))) return [];
+    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: kind === CONTROL }];
+  });
+}
+
+function postProcessor(bos: string | undefined, eos: string | undefined, addsBos: boolean, addsEos: boolean, { tokens }: Vocabulary): object {
+  const special = (token: string | undefined) => (token === undefined ? [] : [{ SpecialToken: { id: token, type_id: 0 } }]);
+  const [before, after] = [addsBos ? special(bos) : [], addsEos ? special(eos) : []];
+  const sequence = (id: "A" | "B") => [...before, { Sequence: { id, type_id: id === "A" ? 0 : 1 } }, ...after];
+  const used = [...(addsBos && bos ? [bos] : []), ...(addsEos && eos ? [eos] : [])];
+  return {
+    type: "TemplateProcessing",
+    single: sequence("A"),
+    pair: [...sequence("A"), ...sequence("B")],
+    special_tokens: Object.fromEntries(used.map((token) => [token, { id: token, ids: [tokens.indexOf(token)], tokens: [token] }])),
+  };
+}
+
+/** SentencePiece's BPE: the pair whose joined piece has the best score goes first, so merges by score are the same rule. */
+function sentencePiece({ tokens, kinds }: Vocabulary, scores: readonly number[], unk: string | undefined, prefix: boolean): Record<string, unknown> {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const merges: { readonly pair: [string, string]; readonly score: number; readonly left: number; readonly right: number }[] = [];
+  tokens.forEach((token, id) => {
+    if (kinds[id] === CONTROL || token.length < 2) return;
+    for (let at = 1; at < token.length; at++) {
+      const [left, right] = [token.slice(0, at), token.slice(at)];
+      const [first, second] = [ids.get(left), ids.get(right)];
+      if (first !== undefined && second !== undefined) merges.push({ pair: [left, right], score: scores[id] ?? 0, left: first, right: second });
+    }
+  });
+  merges.sort((a, b) => b.score - a.score || a.left - b.left || a.right - b.right);
+  const spaces = { type: "Replace", pattern: { String: " " }, content: "▁" };
+  const strip = { type: "Strip", content: " ", start: 1, stop: 0 };
+  return {
+    normalizer: prefix ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, spaces] } : spaces,
+    pre_tokenizer: null,
+    decoder: { type: "Sequence", decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }, ...(prefix ? [strip] : [])] },
+    model: { type: "BPE", dropout: null, unk_token: unk ?? null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: true, byte_fallback: true, vocab: Object.fromEntries(ids), merges: merges.map(({ pair }) => pair) },
+  };
+}
+
+/** How the text is cut before merging, by llama.cpp's name for it. */
+const SPLITS: Readonly<Record<string, string | null>> = {
+  default: null,
+  "gpt-2": null,
+  smollm: null,
+  "llama-bpe": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  qwen2: "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+};
+
+function byteLevel({ tokens }: Vocabulary, merges: readonly string[], pre: string, label: string): Record<string, unknown> {
+  const split = Object.hasOwn(SPLITS, pre) ? SPLITS[pre] : undefined;
+  if (split === undefined) throw new HeddleError("TOKENIZER_INVALID", `[${label}] cuts texts by the rule ${JSON.stringify(pre)}; known are ${Object.keys(SPLITS).join(", ")}: use the model's safetensors folder`);
+  const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: split === null };
+  return {
+    normalizer: pre === "qwen2" ? { type: "NFC" } : null,
+    pre_tokenizer: split === null ? bytes : { type: "Sequence", pretokenizers: [{ type: "Split", pattern: { Regex: split }, behavior: "Isolated", invert: false }, bytes] },
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: { type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: "", end_of_word_suffix: "", fuse_unk: false, byte_fallback: false, vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: merges.map((merge) => merge.split(" ")) },
+  };
+}

@@ -1,0 +1,71 @@
+import type { ModelWeights } from "../folder/weights.ts";
+import type { LoadedTensor, StreamOptions } from "../safetensors/reader.ts";
+import { architectureOf, checkpointName, gemmaName } from "./config.ts";
+import { readTensor, type GgufFile, type GgufTensor } from "./file.ts";
+import { HeddleError } from "@heddle/kernels";
+
+/** A GGUF file's tensors as a checkpoint's, by Hugging Face's names, worked out to f32. */
+export class GgufWeights implements ModelWeights {
+  readonly metadata = {};
+  private readonly tensors = new Map<string, GgufTensor>();
+  private readonly architecture;
+
+  constructor(private readonly file: GgufFile) {
+    this.architecture = architectureOf(file);
+    const nameOf = this.architecture.normOffset ? gemmaName : checkpointName;
+    for (const [name, tensor] of file.tensors) {
+      if (name === "rope_freqs.weight") throw new HeddleError("CONFIG_INVALID", `[${file.source.label}] scales its rotary frequencies by a table (rope_freqs), which is not read yet: use the model's safetensors folder`);
+      this.tensors.set(nameOf(name) ?? name, tensor);
+    }
+  }
+
+  get names(): readonly string[] {
+    return [...this.tensors.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.tensors.has(name);
+  }
+
+  entry(name: string): { readonly shape: readonly number[] } {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new HeddleError("TENSOR_NOT_FOUND", `[${this.file.source.label}] has no tensor ${JSON.stringify(name)}`);
+    return tensor;
+  }
+
+  async *stream({ names = this.names, signal, checkFinite = true }: StreamOptions = {}): AsyncGenerator<LoadedTensor, void, undefined> {
+    for (const name of names) {
+      const tensor = this.entry(name) as GgufTensor;
+      const data = await readTensor(this.file, tensor, signal);
+      // x − x is 0 but for NaN and infinity.
+      if (checkFinite && data.some((value) => value - value !== 0)) throw new HeddleError("WEIGHTS_NOT_FINITE", `[${this.file.source.label}] ${tensor.name} has a value that is not finite: the file is damaged, download it again`);
+      yield { name, shape: tensor.shape, fileDtype: "F32", dtype: "f32", data: this.asCheckpoint(name, tensor, data) };
+    }
+  }
+
+  close(): Promise<void> {
+    return this.file.source.close();
+  }
+
+  private asCheckpoint(name: string, { shape }: GgufTensor, data: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+    const { normOffset, permutesHeads } = this.architecture;
+    if (normOffset && /norm\.weight$/.test(name)) return data.map((factor) => factor - 1);
+    const rotated = /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
+    if (!permutesHeads || !rotated) return data;
+    const { metadata } = this.file;
+    const heads = Number(metadata[rotated[1] === "q" ? "llama.attention.head_count" : "llama.attention.head_count_kv"] ?? metadata["llama.attention.head_count"]);
+    return halvesFromPairs(data, shape[0]!, heads);
+  }
+}
+
+/** Rows 2i and 2i + 1 of each head become rows i and i + half. */
+function halvesFromPairs(data: Float32Array<ArrayBuffer>, rows: number, heads: number): Float32Array<ArrayBuffer> {
+  const [columns, size] = [data.length / rows, rows / heads];
+  const result = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    const [head, within] = [Math.floor(row / size), row % size];
+    const from = head * size + (within < size / 2 ? 2 * within : 2 * (within - size / 2) + 1);
+    result.set(data.subarray(from * columns, (from + 1) * columns), row * columns);
+  }
+  return result;
+}
