@@ -55,7 +55,7 @@ export async function beamSearch(model: Model, prompts: readonly (readonly numbe
     done: false,
   }));
   try {
-    let next: readonly (readonly number[])[] = rows;
+    let next = rows.map((text, row) => decoding.goOnWith(row, text));
     for (let length = 0; ; length++) {
       throwIfAborted(signal);
       const texts = searches.flatMap(({ prompt, open }) => open.map(({ newTokens }) => ({ prompt, newTokens })));

@@ -29,8 +29,8 @@ const SMALLEST_CAPACITY = 64;
  * the next token.
  *
  * @param prompts at least one token each
- * @param session one whose caches hold a beginning of the prompts, made by an earlier call of `openSession`; by default a new one, which
- *   is freed at the end
+ * @param session one of `openSession`, with a row a prompt: what its caches hold of the prompts is not read again. By default a new one,
+ *   which is freed at the end
  * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
  */
 export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, session?: DecodingSession): AsyncGenerator<GeneratedToken, void, undefined> {
@@ -46,7 +46,7 @@ export async function* generate(model: Model, prompts: readonly (readonly number
   const rules = new Rules(resolved, model.config.vocabSize, eosTokenIds);
   const texts = prompts.map((prompt) => ({ prompt, newTokens: [] as number[], done: false }));
   try {
-    let next = prompts.map((prompt, row) => startAfter(decoding, row, prompt));
+    let next = prompts.map((prompt, row) => decoding.goOnWith(row, prompt));
     for (let step = 0; texts.some(({ done }) => !done); step++) {
       throwIfAborted(signal);
       const outputs = await decoding.feed(next, pick, { ...rules.inputs(texts), ...pickInputs(resolved, prompts.length, step) }, signal);
@@ -96,10 +96,4 @@ export const endingTokens = ({ config }: Model): readonly number[] => ("eosToken
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new HeddleError("ABORTED", "[generate] was stopped", { cause: signal.reason });
-}
-
-/** What a cache does not hold yet of a prompt: at least its last token, whose scores are wanted. */
-function startAfter(session: DecodingSession, row: number, prompt: readonly number[]): readonly number[] {
-  session.truncate(row, prompt.length - 1);
-  return prompt.slice(session.lengths[row]!);
 }

@@ -30,8 +30,8 @@ export class DecodingSession {
   private readonly layers: readonly LayerCache[];
   private readonly compiled = new Map<string, CompiledFunction>();
   private readonly states: readonly State[];
-  /** Tokens of each row that the caches hold. */
-  readonly lengths: number[];
+  /** The tokens of each row that the caches hold. */
+  private readonly held: number[][];
 
   constructor(
     readonly model: Model,
@@ -53,7 +53,7 @@ export class DecodingSession {
       this.dispose();
       throw error;
     }
-    this.lengths = new Array<number>(rows).fill(0);
+    this.held = Array.from({ length: rows }, () => []);
   }
 
   /**
@@ -66,7 +66,7 @@ export class DecodingSession {
   async feed(tokens: readonly (readonly number[])[], pick: Pick, inputs: RunInputs = {}, signal?: AbortSignal): Promise<Record<string, HostTensor>> {
     const pieces = piecesOf(Math.max(...tokens.map(({ length }) => length)));
     const total = pieces.reduce((sum, piece) => sum + piece, 0);
-    const before = [...this.lengths];
+    const texts = tokens.map((row, r) => [...this.held[r]!, ...row]);
     let end = 0;
     let outputs: Record<string, HostTensor> = {};
     for (const [i, piece] of pieces.entries()) {
@@ -74,17 +74,17 @@ export class DecodingSession {
       const begin = end;
       end += piece;
       const ids = new Int32Array(this.rows * piece);
-      // The last tokens of all rows stand in the last column; what is missing on the left is padding.
-      const lengths = tokens.map((row, r) => {
-        const skipped = total - row.length;
-        for (let column = Math.max(begin, skipped); column < end; column++) ids[r * piece + column - begin] = row[column - skipped]!;
-        return before[r]! + Math.max(0, end - skipped);
+      // The last tokens of all rows stand in the last column. Columns too many on the left are earlier tokens once more, then padding.
+      const lengths = texts.map((text, r) => {
+        const start = text.length - total;
+        for (let column = Math.max(begin, -start); column < end; column++) ids[r * piece + column - begin] = text[start + column]!;
+        return Math.max(0, start + end);
       });
       const isLast = i === pieces.length - 1;
       const run = { inputIds: { shape: [this.rows, piece], data: ids }, lengths: cacheLengths(lengths, this.capacity), ...(isLast && inputs) };
       outputs = await (isLast ? this.step(pick) : this.read()).run(run, isLast ? {} : { read: false });
     }
-    tokens.forEach((row, r) => (this.lengths[r]! += row.length));
+    tokens.forEach((row, r) => this.held[r]!.push(...row));
     return outputs;
   }
 
@@ -99,13 +99,16 @@ export class DecodingSession {
       return {};
     });
     await compiled.run({ rows: { shape: [from.length], data: Int32Array.from(from) } }, { read: false });
-    const old = [...this.lengths];
-    from.forEach((row, i) => (this.lengths[i] = old[row]!));
+    const old = [...this.held];
+    from.forEach((row, i) => (this.held[i] = [...old[row]!]));
   }
 
-  /** Forgets what a row has after its first `length` tokens. */
-  truncate(row: number, length: number): void {
-    this.lengths[row] = Math.min(this.lengths[row]!, length);
+  /** Keeps of a row what it has in common with the beginning of `text`, less the last token of it; gives the rest of `text`, to be fed. */
+  goOnWith(row: number, text: readonly number[]): readonly number[] {
+    const held = this.held[row]!;
+    const different = held.findIndex((token, i) => i === text.length - 1 || token !== text[i]);
+    if (different >= 0) held.length = different;
+    return text.slice(held.length);
   }
 
   /** Frees the caches and the plans. */

@@ -1,0 +1,138 @@
+import { HeddleError } from "@heddle/kernels";
+import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, type DecodingSession, type ModelFolder, type ModelFolderSource } from "@heddle/transformer";
+import { HeldDevice } from "../inference/device.ts";
+import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
+import { StopStrings } from "./stop-strings.ts";
+import type { GeneratedPiece, GeneratedText, Prompt, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
+
+const MAX_NEW_TOKENS = 128;
+
+/** Prompts in, texts out: a decoder with its tokenizer. */
+export class TextGenerator {
+  /** The caches of the last text by itself: a conversation that goes on reads only what is new. */
+  #held: DecodingSession | null = null;
+  #disposed = false;
+
+  private constructor(
+    private readonly loaded: LoadedTextModel,
+    private readonly release: () => void,
+  ) {}
+
+  /** A model folder (its path, its address, picked files) or GGUF file. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
+  static async fromPretrained(source: ModelFolderSource | ModelFolder, { device, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
+    const held = new HeldDevice(device, log);
+    try {
+      const loaded = await loadTextModel(held, source, { head: "causal-lm", ...(signal && { signal }) });
+      return new TextGenerator(loaded, () => held.release());
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  /** Tokens of the longest text, the prompt included. */
+  get maxLength(): number {
+    return this.loaded.maxLength;
+  }
+
+  /**
+   * The answer piece by piece. Stopping the loop stops the work.
+   *
+   * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
+   */
+  async *stream(prompt: Prompt, options: TextGenerationOptions = {}): AsyncGenerator<GeneratedPiece, void, undefined> {
+    if ((options.numBeams ?? 1) > 1) throw new HeddleError("INVALID_ARGUMENT", "[generate] a beam search knows its text only at the end: use generate(), or numBeams 1");
+    const { tokenizer, model } = this.#usable();
+    const tokens = this.encode(prompt);
+    const { stopStrings = [], ...rest } = options;
+    const session = this.#take(tokens, options.maxNewTokens);
+    try {
+      const decoder = new StreamDecoder(tokenizer, tokens);
+      const stops = new StopStrings(stopStrings);
+      for await (const { token, logProbability, finishReason } of generate(model, [tokens], rest, session)) {
+        let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
+        if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
+        const reason = stops.stopped ? "stop" : finishReason;
+        yield { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
+        if (reason) return;
+      }
+    } finally {
+      this.#giveBack(session);
+    }
+  }
+
+  /** The answer to each prompt, in their order; those of a list are worked on together. */
+  async generate(prompt: Prompt, options?: TextGenerationOptions): Promise<GeneratedText>;
+  async generate(prompts: readonly string[], options?: TextGenerationOptions): Promise<GeneratedText[]>;
+  async generate(prompt: Prompt | readonly string[], options: TextGenerationOptions = {}): Promise<GeneratedText | GeneratedText[]> {
+    if (isTexts(prompt)) return this.#generateAll(prompt.map((text) => this.encode(text)), options);
+    if ((options.numBeams ?? 1) > 1) return (await this.#generateAll([this.encode(prompt)], options))[0]!;
+    const pieces: GeneratedPiece[] = [];
+    for await (const piece of this.stream(prompt, options)) pieces.push(piece);
+    const logProbabilities = options.logProbabilities ? { logProbabilities: pieces.map((piece) => piece.logProbability!) } : {};
+    return { text: pieces.map(({ text }) => text).join(""), tokens: pieces.flatMap(({ token }) => token ?? []), ...logProbabilities, finishReason: pieces.at(-1)?.finishReason ?? "length" };
+  }
+
+  /** A prompt's tokens, a conversation by the model's chat template. */
+  encode(prompt: Prompt): number[] {
+    const { tokenizer } = this.#usable();
+    if (typeof prompt === "string") return [...tokenizer.encode(prompt).ids];
+    return [...tokenizer.encode(applyChatTemplate(tokenizer, prompt), { addSpecialTokens: false }).ids];
+  }
+
+  /** Frees the model, and the device where it was opened for this generator. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#held?.dispose();
+    this.loaded.model.dispose();
+    this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async #generateAll(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...options }: TextGenerationOptions): Promise<GeneratedText[]> {
+    const { model, tokenizer } = this.#usable();
+    const finish = (tokens: readonly number[], finishReason: GeneratedText["finishReason"], logProbabilities?: readonly number[]): GeneratedText => {
+      const stops = new StopStrings(stopStrings);
+      const text = stops.push(tokenizer.decode(tokens)) + stops.flush();
+      return { text, tokens, ...(logProbabilities && { logProbabilities }), finishReason: stops.stopped ? "stop" : finishReason };
+    };
+    if (numBeams > 1) {
+      const texts = await beamSearch(model, prompts, { ...options, numBeams, ...(lengthPenalty !== undefined && { lengthPenalty }), ...(earlyStopping !== undefined && { earlyStopping }) });
+      return texts.map((tokens) => finish(tokens, tokens.length < (options.maxNewTokens ?? MAX_NEW_TOKENS) ? "stop" : "length"));
+    }
+    const rows = prompts.map(() => ({ tokens: [] as number[], logProbabilities: [] as number[], reason: "length" as GeneratedText["finishReason"] }));
+    for await (const { row, token, logProbability, finishReason } of generate(model, prompts, options)) {
+      const text = rows[row]!;
+      text.tokens.push(token);
+      if (logProbability !== undefined) text.logProbabilities.push(logProbability);
+      if (finishReason) text.reason = finishReason;
+    }
+    return rows.map(({ tokens, logProbabilities, reason }) => finish(tokens, reason, options.logProbabilities ? logProbabilities : undefined));
+  }
+
+  /** Caches with room for the answer: those of the last text by itself where they are large enough. */
+  #take(tokens: readonly number[], maxNewTokens = MAX_NEW_TOKENS): DecodingSession {
+    const held = this.#held;
+    this.#held = null;
+    if (held && held.capacity >= Math.min(tokens.length + maxNewTokens, this.maxLength)) return held;
+    held?.dispose();
+    return openSession(this.loaded.model, [tokens], maxNewTokens);
+  }
+
+  /** Texts written at the same time have caches of their own; those of one are kept. */
+  #giveBack(session: DecodingSession): void {
+    if (this.#disposed || this.#held) session.dispose();
+    else this.#held = session;
+  }
+
+  #usable(): LoadedTextModel {
+    if (this.#disposed) throw new HeddleError("DISPOSED", "[generate] the generator was disposed: load the model again");
+    return this.loaded;
+  }
+}
+
+const isTexts = (prompt: Prompt | readonly string[]): prompt is readonly string[] => Array.isArray(prompt) && prompt.every((item) => typeof item === "string");

@@ -1,0 +1,47 @@
+import { Template } from "@huggingface/jinja";
+import { HeddleError } from "@heddle/kernels";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface ChatMessage {
+  /** "system", "user", "assistant", or another that the model's template knows. */
+  readonly role: string;
+  readonly content: string;
+}
+
+export interface ChatTemplateOptions {
+  /** Ends with what the answer begins with. Default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** One of several templates by its name; default "default". */
+  readonly template?: string;
+  /** More variables for the template. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A conversation as the text that the model was trained on, by the `chat_template` of tokenizer_config.json. Its special tokens are
+ * spelled out: encode it with `addSpecialTokens: false`.
+ *
+ * @throws INVALID_ARGUMENT where the tokenizer has no such template, or the template refuses the conversation
+ */
+export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatMessage[], { addGenerationPrompt = true, template = "default", variables = {} }: ChatTemplateOptions = {}): string {
+  const source = templateOf(tokenizer, template);
+  const { bos = "", eos = "", pad = "", unk = "" } = tokenizer.specialTokens;
+  try {
+    return new Template(source).render({ messages, add_generation_prompt: addGenerationPrompt, bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk, ...variables });
+  } catch (cause) {
+    throw new HeddleError("INVALID_ARGUMENT", `[chat] the model's template refuses these messages (${(cause as Error).message}): most want a system message first at most, then user and assistant in turns`, { cause });
+  }
+}
+
+/** Whether `applyChatTemplate` has something to go by. */
+export const hasChatTemplate = ({ tokenizerConfig }: Tokenizer): boolean => tokenizerConfig["chat_template"] !== undefined;
+
+function templateOf({ tokenizerConfig }: Tokenizer, name: string): string {
+  const stored = tokenizerConfig["chat_template"];
+  if (typeof stored === "string" && name === "default") return stored;
+  const named = Array.isArray(stored) ? (stored as { name?: unknown; template?: unknown }[]) : [];
+  const found = named.find((one) => one.name === name)?.template;
+  if (typeof found === "string") return found;
+  const known = named.map((one) => String(one.name)).join(", ");
+  throw new HeddleError("INVALID_ARGUMENT", `[chat] the tokenizer has no chat template${known ? ` ${JSON.stringify(name)}, only ${known}` : ""}: it is a model for going on with texts; give it a prompt instead of messages`);
+}
