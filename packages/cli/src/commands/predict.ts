@@ -3,6 +3,7 @@ import { HeddleError, TextClassifier, type Classification } from "@heddle/tasks"
 import { linesAsTheyCome } from "../data/lines.ts";
 import { readTexts } from "../data/rows.ts";
 import { countOf, oneLine, percent } from "../screen/format.ts";
+import { writeAll } from "../screen/write-all.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PredictOptions {
@@ -71,10 +72,4 @@ function textLine({ text }: Item, answers: readonly Classification[], labels: re
   const width = Math.max(...labels.map((label) => label.length));
   const pairs = answers.map(({ label, score }, rank) => `${rank === 0 ? out.colors.bold(label.padEnd(width)) : label.padEnd(width)} ${percent(score).padStart(7)}`);
   return `${pairs.join("  ")}  ${oneLine(text)}\n`;
-}
-
-/** Waits where the reader is slow, so that a big file does not pile up in memory. */
-async function writeAll(stream: NodeJS.WritableStream, text: string): Promise<void> {
-  if (stream.write(text)) return;
-  await new Promise<void>((resolve) => stream.once("drain", resolve));
 }

@@ -1,10 +1,13 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { ONNX_DTYPES, type DeviceName, type OnnxDtype } from "@heddle/tasks";
 import type { CommonOptions, Session } from "../session/session.ts";
+import { chat, type ChatOptions } from "./chat.ts";
 import { demo, type DemoOptions } from "./demo.ts";
 import { devices } from "./devices.ts";
+import { embed, type EmbedOptions } from "./embed.ts";
 import { evaluate, type EvalOptions } from "./eval.ts";
 import { exportModel, type ExportOptions } from "./export.ts";
+import { generateText, type GenerateOptions } from "./generate.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
 import { train, type TrainOptions } from "./train.ts";
@@ -69,6 +72,24 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .addHelpText("after", "Writes one answer a text, in their order: on a terminal in columns, otherwise label, score and text\nwith tabs between them, with --json as {\"text\", \"label\", \"score\", \"scores\"}.")
     .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
 
+  writing(program.command("generate"))
+    .description("go on with a text, by a decoder: a model folder or a GGUF file")
+    .argument("<prompt...>", "the text to go on with")
+    .addHelpText("after", "Streams the text as it is written; with --json a line a token, and at the end the whole text, the number of its\ntokens and how many came a second.")
+    .action((prompt: string[], options: GenerateOptions & CommonOptions) => start(options, (session) => generateText(prompt, options, session)));
+
+  writing(program.command("chat"))
+    .description("talk with a model that was trained for it: lines on standard input")
+    .option("--system <text>", "what the model is told first")
+    .action((options: ChatOptions & CommonOptions) => start(options, (session) => chat(options, session)));
+
+  program
+    .command("embed")
+    .description("write the vector of each text, as a JSON line: arguments, or lines on standard input")
+    .argument("[text...]", "texts")
+    .requiredOption("--model <folder>", "folder of a sentence encoder, such as all-MiniLM-L6-v2")
+    .action((texts: string[], options: EmbedOptions & CommonOptions) => start(options, (session) => embed(texts, options, session)));
+
   program
     .command("export")
     .description("write a model for other runtimes: ONNX, which transformers.js and onnxruntime load")
@@ -116,6 +137,17 @@ export function heddleProgram(version: string, start: StartSession): Command {
   return program;
 }
 
+/** The options of commands that write texts. */
+function writing(command: Command): Command {
+  return command
+    .requiredOption("--model <path>", "model folder, or GGUF file")
+    .option("--max-new-tokens <n>", "tokens to write at most", wholeFrom(1), 128)
+    .option("--temperature <t>", "0: always the likeliest token; 0.7 is usual for variety", nonNegative, 0)
+    .option("--top-k <n>", "draw from the likeliest n tokens; 0: from all", wholeFrom(0), 0)
+    .option("--top-p <p>", "draw from the fewest tokens that together have this probability", positive, 1)
+    .option("--stop <text...>", "end before one of these texts");
+}
+
 /** The options that every command has, shown after its own. */
 function addCommonOptions(command: Command): void {
   command
@@ -139,6 +171,12 @@ function wholeFrom(least: number): (text: string) => number {
     if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`Give a whole number of at least ${least}.`);
     return value;
   };
+}
+
+function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("Give 0 or a number above it.");
+  return value;
 }
 
 function positive(text: string): number {

@@ -1,7 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { loadModel, loadTokenizer, modelPlan, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
-import { modelTrial, USUAL_BATCH } from "./trial.ts";
+import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
 export interface LoadedTextModel {
   readonly model: Model;
@@ -29,8 +29,8 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   try {
     const tokenizer = tokenizerOf(folder);
     const { architecture, config } = modelPlan(folder, options);
-    const length = Math.min(USUAL_BATCH.length, config.maxPositionEmbeddings);
-    const device = await held.open(() => modelTrial(architecture, config, { ...USUAL_BATCH, length }));
+    const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
+    const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, config.maxPositionEmbeddings) }));
     const { model, missing } = await loadModel(device, folder, options);
     if (tokenizer.vocabSize > model.config.vocabSize) {
       model.dispose();

@@ -1,0 +1,35 @@
+import { addAbortSignal } from "node:stream";
+import { TextGenerator, type ChatMessage } from "@heddle/tasks";
+import { linesAsTheyCome } from "../data/lines.ts";
+import type { Session } from "../session/session.ts";
+import type { GenerateOptions } from "./generate.ts";
+
+export interface ChatOptions extends GenerateOptions {
+  readonly system?: string;
+}
+
+/** `heddle chat`: a conversation, one line a message; the model reads only what is new. */
+export async function chat({ model, system, stop, ...choices }: ChatOptions, session: Session): Promise<void> {
+  const { signal, terminal } = session;
+  session.status.update("loading the model");
+  using generator = await TextGenerator.fromPretrained(model, { device: session.options.device, signal, log: (line) => session.log(line) });
+  session.status.clear();
+  const messages: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
+  const ask = () => (terminal.stdin.isTTY ? terminal.out.write(terminal.out.colors.bold("you: ")) : undefined);
+  if (terminal.stdin.isTTY) session.log("one message a line; Ctrl-D ends");
+  ask();
+  for await (const lines of linesAsTheyCome(addAbortSignal(signal, terminal.stdin))) {
+    for (const line of lines.filter((text) => text.trim() !== "")) {
+      messages.push({ role: "user", content: line });
+      let answer = "";
+      for await (const { text } of generator.stream(messages, { ...choices, seed: session.options.seed, signal, ...(stop && { stopStrings: stop }) })) {
+        answer += text;
+        if (!session.options.json) terminal.out.write(text);
+      }
+      messages.push({ role: "assistant", content: answer });
+      session.event({ type: "answer", text: answer });
+      if (!session.options.json) terminal.out.write("\n");
+      ask();
+    }
+  }
+}
