@@ -49,7 +49,7 @@ export class TextGenerator {
     try {
       const decoder = new StreamDecoder(tokenizer, tokens);
       const stops = new StopStrings(stopStrings);
-      for await (const { token, logProbability, finishReason } of generate(model, [tokens], rest, session)) {
+      for await (const { token, logProbability, finishReason } of generate(model, [tokens], rest, { session })) {
         let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
         if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
         const reason = stops.stopped ? "stop" : finishReason;

@@ -1,5 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
+import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
@@ -14,9 +15,12 @@ import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
 import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
+import { parseT5Config, t5ToJson, type T5Config } from "./t5.ts";
+import { parseWhisperConfig, whisperToJson, type WhisperConfig } from "./whisper.ts";
 
 interface ConfigOf {
   albert: AlbertConfig;
+  bart: BartConfig;
   bert: BertConfig;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
@@ -25,6 +29,7 @@ interface ConfigOf {
   gpt2: GPT2Config;
   gpt_neox: GPTNeoXConfig;
   llama: LlamaConfig;
+  marian: MarianConfig;
   mistral: MistralConfig;
   mpnet: MPNetConfig;
   phi3: Phi3Config;
@@ -32,6 +37,8 @@ interface ConfigOf {
   qwen3: Qwen3Config;
   roberta: RobertaConfig;
   smollm3: SmolLM3Config;
+  t5: T5Config;
+  whisper: WhisperConfig;
   "xlm-roberta": RobertaConfig;
 }
 
@@ -46,6 +53,7 @@ interface ConfigFormat<C extends ModelConfig> {
 
 const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   albert: { parse: parseAlbertConfig, toJson: albertToJson },
+  bart: { parse: parseBartConfig, toJson: bartToJson },
   bert: { parse: parseBertConfig, toJson: bertToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
@@ -54,6 +62,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   gpt2: { parse: parseGPT2Config, toJson: gpt2ToJson },
   gpt_neox: { parse: parseGPTNeoXConfig, toJson: gptNeoXToJson },
   llama: { parse: parseLlamaConfig, toJson: llamaToJson },
+  marian: { parse: parseMarianConfig, toJson: marianToJson },
   mistral: { parse: parseMistralConfig, toJson: mistralToJson },
   mpnet: { parse: parseMPNetConfig, toJson: mpnetToJson },
   phi3: { parse: parsePhi3Config, toJson: phi3ToJson },
@@ -61,6 +70,8 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   qwen3: { parse: parseQwen3Config, toJson: qwenToJson },
   roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
   smollm3: { parse: parseSmolLM3Config, toJson: smollm3ToJson },
+  t5: { parse: parseT5Config, toJson: t5ToJson },
+  whisper: { parse: parseWhisperConfig, toJson: whisperToJson },
   "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
 };
 

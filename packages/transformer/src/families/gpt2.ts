@@ -9,7 +9,7 @@ import { splitHeads } from "../nn/heads.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linearByColumns } from "../nn/linear.ts";
 import { causalPositions } from "../nn/position-ids.ts";
-import type { Scope } from "../nn/scope.ts";
+import { normal, type Scope } from "../nn/scope.ts";
 import { cacheOf, withFinalNorm } from "./decoder.ts";
 import { causalLM, lastTokenClassification } from "./decoder-heads.ts";
 
@@ -35,7 +35,8 @@ function gpt2Layer(scope: Scope, config: GPT2Config, x: Tensor, layer: number, p
 export function gpt2Model(scope: Scope, config: GPT2Config, { inputIds, attentionMask: mask, cache }: DecoderInputs, mode: ForwardMode): EncoderOutputs {
   const { vocabSize, hiddenSize: size, maxPositionEmbeddings, numHiddenLayers, initializerRange, normEps, embdDropout } = config;
   const words = embedding(scope.in("wte"), inputIds, { count: vocabSize, size, initializerRange });
-  const positions = causalPositions(scope.in("wpe"), inputIds.shape[1]!, cache, { count: maxPositionEmbeddings, size, initializerRange });
+  const table = scope.in("wpe").parameter("weight", [maxPositionEmbeddings, size], normal(initializerRange));
+  const positions = causalPositions(table, inputIds.shape[1]!, cache);
   const hiddenStates = [dropout(add(words, positions), embdDropout, mode)];
   for (let i = 0; i < numHiddenLayers; i++) hiddenStates.push(gpt2Layer(scope.in("h").in(i), config, hiddenStates.at(-1)!, i, { mask, cache: cacheOf(cache, i) }, mode));
   return withFinalNorm(hiddenStates, (x) => layerNorm(scope.in("ln_f"), x, normEps));

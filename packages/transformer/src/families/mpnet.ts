@@ -6,7 +6,7 @@ import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { mergeHeads, splitHeads } from "../nn/heads.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
-import { relativePositionBias } from "../nn/relative-positions.ts";
+import { relativePositionBias, textDistances } from "../nn/relative-positions.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings } from "./bert.ts";
 import { maskedLM, pooler, sequenceClassification } from "./encoder-heads.ts";
@@ -39,7 +39,7 @@ export function mpnetEncoder(scope: Scope, config: MPNetConfig, inputs: EncoderI
   const { numHiddenLayers, numAttentionHeads: heads, relativeAttentionNumBuckets: buckets, initializerRange } = config;
   const { inputIds, attentionMask } = inputs;
   const hiddenStates = [bertEmbeddings(scope.in("embeddings"), config, inputs, mode, { positions: pastPadding(config, inputIds) })];
-  const bias = relativePositionBias(scope.in("encoder.relative_attention_bias"), inputIds.shape[1]!, { heads, buckets, maxDistance: MAX_DISTANCE, initializerRange });
+  const bias = relativePositionBias(scope.in("encoder.relative_attention_bias"), textDistances(inputIds.shape[1]!), { heads, buckets, maxDistance: MAX_DISTANCE, initializerRange });
   for (let i = 0; i < numHiddenLayers; i++) hiddenStates.push(layer(scope.in("encoder.layer").in(i), config, hiddenStates.at(-1)!, bias, attentionMask, mode));
   return { hiddenStates, lastHiddenState: hiddenStates.at(-1)! };
 }

@@ -1,10 +1,10 @@
 import { logSoftmax, topK, type HostTensor, type Tensor } from "@heddle/kernels";
 import type { Model } from "../models/model.ts";
-import { checkPrompts, endingTokens, openSession, throwIfAborted, tokenLimit } from "./generate.ts";
+import { checkPrompts, endingTokens, openSession, throwIfAborted, tokenLimit, withForcedEnd, type GenerationContext } from "./generate.ts";
 import { resolveOptions, type BeamOptions, type GenerationOptions } from "./options.ts";
 import { penalized } from "./pick.ts";
 import { Rules } from "./rules.ts";
-import type { DecodingSession, Pick } from "./session.ts";
+import type { Pick } from "./session.ts";
 
 /** A text with the sum of its tokens' log-probabilities, or that divided by its length to a power once it has ended. */
 interface Beam {
@@ -29,11 +29,11 @@ const NONE = -1e9;
  * The likeliest continuation that a beam search finds for each prompt (transformers' `_beam_search`, without sampling): the
  * `numBeams` best open texts go on together, and of those that ended the best is given.
  *
- * @param session with `numBeams` rows a prompt
+ * @param context a session, or what a sequence-to-sequence model has read, with `numBeams` rows a prompt
  * @returns the new tokens of each prompt's best text
  * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED, ABORTED
  */
-export async function beamSearch(model: Model, prompts: readonly (readonly number[])[], options: BeamOptions, session?: DecodingSession): Promise<number[][]> {
+export async function beamSearch(model: Model, prompts: readonly (readonly number[])[], options: BeamOptions, { session, source }: GenerationContext = {}): Promise<number[][]> {
   const { numBeams, lengthPenalty = 1, earlyStopping = false, signal, ...others } = options;
   const resolved = resolveOptions(others);
   if (prompts.length === 0) return [];
@@ -41,9 +41,9 @@ export async function beamSearch(model: Model, prompts: readonly (readonly numbe
   const eosTokenIds = resolved.eosTokenIds ?? endingTokens(model);
   const limit = tokenLimit(model, prompts, resolved.maxNewTokens);
   const rows = prompts.flatMap((prompt) => new Array<readonly number[]>(numBeams).fill(prompt));
-  const own = session ? null : openSession(model, rows, limit);
+  const own = session ? null : openSession(model, rows, limit, source);
   const decoding = session ?? own!;
-  const rules = new Rules(resolved, model.config.vocabSize, eosTokenIds);
+  const rules = new Rules(withForcedEnd(resolved, model), model.config.vocabSize, eosTokenIds, limit);
   const candidates = Math.max(2, 1 + eosTokenIds.length) * numBeams;
   const pick = bestTokens(Math.min(candidates, model.config.vocabSize));
   // Only the first of a prompt's equal beams counts at first.
@@ -62,7 +62,7 @@ export async function beamSearch(model: Model, prompts: readonly (readonly numbe
       const { values, indices } = await decoding.feed(next, pick, rules.inputs(texts), signal);
       const isLast = length + 1 >= limit;
       for (const search of searches) {
-        const continued = continuationsOf(search, values!, indices!, candidates);
+        const continued = continuationsOf(search, values!, indices!, candidates, rules);
         const ends = continued.map(({ newTokens }) => isLast || eosTokenIds.includes(newTokens.at(-1)!));
         const open = continued.filter((_, i) => !ends[i]).slice(0, numBeams);
         const full = search.ended.length >= numBeams && earlyStopping === true;
@@ -94,12 +94,14 @@ function bestTokens(count: number): Pick {
   return { name: `best ${count}`, choose };
 }
 
-/** The best continuations of a prompt's open beams, the best first; of equals the one of the first beam and the lower token. */
-function continuationsOf({ open }: Search, { data: values }: HostTensor, { data: tokens, shape }: HostTensor, count: number): Beam[] {
+/** The best continuations of a prompt's open beams, the best first; of equals the one of the first beam and the lower token. A forced token is certain. */
+function continuationsOf({ prompt, open }: Search, { data: values }: HostTensor, { data: tokens, shape }: HostTensor, count: number, rules: Rules): Beam[] {
   const each = shape.at(-1)!;
-  const all = open.flatMap(({ newTokens, score, row }) =>
-    Array.from({ length: each }, (_, i) => ({ newTokens: [...newTokens, tokens[row * each + i]!], score: Math.fround(score + values[row * each + i]!), row })),
-  );
+  const all = open.flatMap(({ newTokens, score, row }) => {
+    const forced = rules.forced({ prompt, newTokens });
+    if (forced !== undefined) return [{ newTokens: [...newTokens, forced], score, row }];
+    return Array.from({ length: each }, (_, i) => ({ newTokens: [...newTokens, tokens[row * each + i]!], score: Math.fround(score + values[row * each + i]!), row }));
+  });
   return all.sort((a, b) => b.score - a.score || a.row - b.row || a.newTokens.at(-1)! - b.newTokens.at(-1)!).slice(0, count);
 }
 

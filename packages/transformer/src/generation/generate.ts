@@ -4,6 +4,7 @@ import { resolveOptions, type GenerationOptions } from "./options.ts";
 import { pickInputs, pickOf } from "./pick.ts";
 import { Rules } from "./rules.ts";
 import { DecodingSession } from "./session.ts";
+import type { EncodedSource } from "./source.ts";
 
 /** A new token of one text. */
 export interface GeneratedToken {
@@ -19,6 +20,12 @@ export interface GeneratedToken {
 /** `stop`: a token that ends texts; `length`: as many tokens as were asked for, or as the model takes. */
 export type FinishReason = "stop" | "length";
 
+/** What texts are written with. */
+export interface GenerationContext {
+  readonly session?: DecodingSession;
+  readonly source?: EncodedSource;
+}
+
 const MAX_NEW_TOKENS = 128;
 
 /** Capacities of caches: a few, so that plans are used again. */
@@ -29,21 +36,21 @@ const SMALLEST_CAPACITY = 64;
  * the next token.
  *
  * @param prompts at least one token each
- * @param session one of `openSession`, with a row a prompt: what its caches hold of the prompts is not read again. By default a new one,
- *   which is freed at the end
+ * @param context a session of `openSession`, with a row a prompt: what its caches hold of the prompts is not read again. By default a new
+ *   one, which is freed at the end; then a sequence-to-sequence model wants what it has read, with a row a prompt
  * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
  */
-export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, session?: DecodingSession): AsyncGenerator<GeneratedToken, void, undefined> {
+export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, { session, source }: GenerationContext = {}): AsyncGenerator<GeneratedToken, void, undefined> {
   const resolved = resolveOptions(options);
   const { signal } = resolved;
   if (prompts.length === 0) return;
   checkPrompts(model, prompts);
   const eosTokenIds = resolved.eosTokenIds ?? endingTokens(model);
   const limit = tokenLimit(model, prompts, resolved.maxNewTokens);
-  const own = session ? null : openSession(model, prompts, limit);
+  const own = session ? null : openSession(model, prompts, limit, source);
   const decoding = session ?? own!;
   const pick = pickOf(resolved);
-  const rules = new Rules(resolved, model.config.vocabSize, eosTokenIds);
+  const rules = new Rules(withForcedEnd(resolved, model), model.config.vocabSize, eosTokenIds, limit);
   const texts = prompts.map((prompt) => ({ prompt, newTokens: [] as number[], done: false }));
   try {
     let next = prompts.map((prompt, row) => decoding.goOnWith(row, prompt));
@@ -67,11 +74,11 @@ export async function* generate(model: Model, prompts: readonly (readonly number
 }
 
 /** Caches for texts that begin with `prompts` and grow by at most `newTokens`. */
-export function openSession(model: Model, prompts: readonly (readonly number[])[], newTokens: number): DecodingSession {
+export function openSession(model: Model, prompts: readonly (readonly number[])[], newTokens: number, source?: EncodedSource): DecodingSession {
   const wanted = Math.max(...prompts.map(({ length }) => length)) + newTokens;
   let capacity = SMALLEST_CAPACITY;
   while (capacity < wanted) capacity *= 2;
-  return new DecodingSession(model, prompts.length, Math.max(wanted, Math.min(capacity, model.config.maxPositionEmbeddings)));
+  return new DecodingSession(model, prompts.length, Math.max(wanted, Math.min(capacity, model.config.maxPositionEmbeddings)), source);
 }
 
 /** How many tokens may follow. Throws LIMIT_EXCEEDED where none may. */
@@ -89,6 +96,12 @@ export function checkPrompts(model: Model, prompts: readonly (readonly number[])
     const wrong = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
     if (wrong !== undefined) throw new HeddleError("INVALID_ARGUMENT", `[generate] prompt ${row} has token ${wrong}, the model's are 0 to ${vocabSize - 1}: use the tokenizer of this model`);
   });
+}
+
+/** Options with what config.json forces at the end. */
+export function withForcedEnd<O extends { readonly forcedEosTokenId?: number }>(options: O, { config }: Model): O {
+  const forced = options.forcedEosTokenId ?? ("forcedEosTokenId" in config ? config.forcedEosTokenId : undefined);
+  return { ...options, ...(forced !== undefined && { forcedEosTokenId: forced }) };
 }
 
 /** Tokens that end a model's texts. */

@@ -28,6 +28,8 @@ export interface GenerationOptions {
   readonly beginSuppressTokens?: readonly number[];
   /** Tokens that the text begins with, whatever their scores: Whisper's language and task. */
   readonly forcedTokens?: readonly number[];
+  /** The last token of a text that became as long as it may; by default what config.json says. */
+  readonly forcedEosTokenId?: number;
   /** Tokens that end the text; by default those of config.json. */
   readonly eosTokenIds?: readonly number[];
   /** Which tokens may come next, of a grammar: called before every token with those so far, new ones only. */
@@ -39,7 +41,7 @@ export interface GenerationOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface BeamOptions extends Pick<GenerationOptions, "maxNewTokens" | "minNewTokens" | "repetitionPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "eosTokenIds" | "signal"> {
+export interface BeamOptions extends Pick<GenerationOptions, "maxNewTokens" | "minNewTokens" | "repetitionPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "forcedEosTokenId" | "eosTokenIds" | "signal"> {
   /** Texts kept at each step. */
   readonly numBeams: number;
   /** Scores are divided by length to this power. Default 1. */
@@ -50,7 +52,7 @@ export interface BeamOptions extends Pick<GenerationOptions, "maxNewTokens" | "m
 
 const DEFAULTS = { minNewTokens: 0, temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, noRepeatNgramSize: 0, suppressTokens: [], beginSuppressTokens: [], forcedTokens: [], seed: 0, logProbabilities: false } as const;
 
-export type ResolvedOptions = GenerationOptions & Required<Omit<GenerationOptions, "maxNewTokens" | "eosTokenIds" | "allowedTokens" | "signal">>;
+export type ResolvedOptions = GenerationOptions & Required<Omit<GenerationOptions, "maxNewTokens" | "eosTokenIds" | "forcedEosTokenId" | "allowedTokens" | "signal">>;
 
 /** Options with their defaults. Throws INVALID_ARGUMENT for one outside its range. */
 export function resolveOptions(given: GenerationOptions): ResolvedOptions {

@@ -4,7 +4,7 @@ import type { ResolvedOptions } from "./options.ts";
 /** Low enough for no draw, high enough to stay finite beside real scores. */
 const FORBIDDEN = -1e30;
 
-export type RuleOptions = Pick<ResolvedOptions, "minNewTokens" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "allowedTokens">;
+export type RuleOptions = Pick<ResolvedOptions, "minNewTokens" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "forcedEosTokenId" | "allowedTokens">;
 
 /** One text while it grows. */
 export interface GrowingText {
@@ -21,7 +21,15 @@ export class Rules {
     private readonly options: RuleOptions,
     private readonly vocabulary: number,
     private readonly eosTokenIds: readonly number[],
+    /** Tokens that a text may get at most. */
+    private readonly limit: number,
   ) {}
+
+  /** The only token that may come next, where there is such. */
+  forced({ newTokens }: GrowingText): number | undefined {
+    const { forcedTokens, forcedEosTokenId } = this.options;
+    return forcedTokens[newTokens.length] ?? (newTokens.length === this.limit - 1 ? forcedEosTokenId : undefined);
+  }
 
   /** Inputs `bias`, and `repeated` with `repetitionPenalty`, for the next token of each text. */
   inputs(texts: readonly GrowingText[]): RunInputs {
@@ -44,13 +52,13 @@ export class Rules {
   }
 
   private get hasBias(): boolean {
-    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, forcedTokens, allowedTokens } = this.options;
-    return minNewTokens > 0 || presencePenalty !== 0 || frequencyPenalty !== 0 || noRepeatNgramSize > 0 || suppressTokens.length > 0 || beginSuppressTokens.length > 0 || forcedTokens.length > 0 || allowedTokens !== undefined;
+    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, forcedTokens, forcedEosTokenId, allowedTokens } = this.options;
+    return minNewTokens > 0 || presencePenalty !== 0 || frequencyPenalty !== 0 || noRepeatNgramSize > 0 || suppressTokens.length > 0 || beginSuppressTokens.length > 0 || forcedTokens.length > 0 || forcedEosTokenId !== undefined || allowedTokens !== undefined;
   }
 
   private addBias(bias: Float32Array, { prompt, newTokens }: GrowingText, index: number): void {
-    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, forcedTokens, allowedTokens } = this.options;
-    const forced = forcedTokens[newTokens.length];
+    const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, allowedTokens } = this.options;
+    const forced = this.forced({ prompt, newTokens });
     if (forced !== undefined) {
       bias.fill(FORBIDDEN);
       bias[forced] = 0;

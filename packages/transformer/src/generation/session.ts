@@ -1,6 +1,7 @@
 import { cacheLengths, compile, embedding, assign, HeddleError, reshape, slice, type CompiledFunction, type HostTensor, type RunInputs, type State, type Tensor, type TensorType } from "@heddle/kernels";
 import type { Model } from "../models/model.ts";
 import type { LayerCache } from "../nn/key-value-cache.ts";
+import type { EncodedSource } from "./source.ts";
 import { scoresOf } from "../nn/vocabulary-scores.ts";
 
 /** What to make of the scores of each row's next token, on the device. */
@@ -37,6 +38,8 @@ export class DecodingSession {
     readonly model: Model,
     readonly rows: number,
     readonly capacity: number,
+    /** What a sequence-to-sequence model has read; its owner's to dispose of. */
+    readonly source?: EncodedSource,
   ) {
     const { layers, heads, headDim } = model.cacheShape();
     const type: TensorType = { dtype: "f32", shape: [rows, capacity, heads, headDim] };
@@ -121,14 +124,14 @@ export class DecodingSession {
   /** Tokens whose scores nobody wants. */
   private read(): CompiledFunction {
     return this.function("read", ({ inputIds, lengths }) => {
-      this.model.decode(inputIds!, { layers: this.layers, lengths: lengths! });
+      this.model.decode(inputIds!, { layers: this.layers, lengths: lengths! }, this.source);
       return {};
     });
   }
 
   private step({ name, choose }: Pick): CompiledFunction {
     return this.function(`step/${name}`, ({ inputIds, lengths, ...inputs }) => {
-      const decoder = this.model.decode(inputIds!, { layers: this.layers, lengths: lengths! });
+      const decoder = this.model.decode(inputIds!, { layers: this.layers, lengths: lengths! }, this.source);
       const logits = scoresOf(decoder, slice(decoder.hidden, { axis: 1, begin: -1 }));
       return choose(reshape(logits, [this.rows, -1]), inputs);
     });

@@ -1,6 +1,7 @@
-import { HeddleError } from "@heddle/kernels";
-import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Config, Qwen2Config, Qwen3Config, SmolLM3Config } from "../config/index.ts";
+import { HeddleError, type Tensor } from "@heddle/kernels";
+import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Config, Qwen2Config, Qwen3Config, SmolLM3Config, WhisperConfig } from "../config/index.ts";
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
+import { bartDecode, bartEncode, bartForConditionalGeneration, bartModel, bartScores, crossKeysAndValues } from "../families/bart.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
 import type { DecoderModel } from "../families/decoder.ts";
@@ -12,6 +13,7 @@ import { gemma3Model } from "../families/gemma3.ts";
 import { gpt2ForCausalLM, gpt2ForSequenceClassification, gpt2Model } from "../families/gpt2.ts";
 import { gptNeoXForCausalLM, gptNeoXForSequenceClassification, gptNeoXModel } from "../families/gpt-neox.ts";
 import { llamaModel } from "../families/llama.ts";
+import { marianDecode, marianEncode, marianModel, marianMTModel } from "../families/marian.ts";
 import { mistralModel } from "../families/mistral.ts";
 import { mpnetEncoder, mpnetForMaskedLM, mpnetForSequenceClassification, mpnetModel } from "../families/mpnet.ts";
 import { phi3Model } from "../families/phi3.ts";
@@ -19,10 +21,14 @@ import { qwen2Model } from "../families/qwen2.ts";
 import { qwen3Model } from "../families/qwen3.ts";
 import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, robertaModel } from "../families/roberta.ts";
 import { smollm3Model } from "../families/smollm3.ts";
+import { t5CrossKeysAndValues, t5Decode, t5Encode, t5ForConditionalGeneration, t5Model, t5Scores } from "../families/t5.ts";
+import { whisperCrossKeysAndValues, whisperDecode, whisperEncode, whisperForConditionalGeneration, whisperModel, whisperScores } from "../families/whisper.ts";
+import type { CrossSource, KeysAndValues } from "../nn/cross-attention.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
+import type { KeyValueCache } from "../nn/key-value-cache.ts";
 import type { Scope } from "../nn/scope.ts";
-import { ONE_TOKEN, ONE_TYPED_TOKEN, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
-import type { ModelOutputs } from "./outputs.ts";
+import { ONE_TOKEN, ONE_TOKEN_EACH, ONE_TYPED_TOKEN, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
+import type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 
 /** What a model is for: decides its outputs and its loss. */
 export type Head = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "image-classification";
@@ -36,8 +42,18 @@ export interface Architecture {
   readonly basePrefix: string;
   /** The smallest inputs that the model takes. */
   smallestInputs(config: ModelConfig): SmallestInputs;
+  /** Of a model with a half that reads and one that writes: the two by themselves, for generation. */
+  readonly halves?: Halves;
   /** Throws INPUT_MISSING. */
   forward(scope: Scope, config: ModelConfig, inputs: ModelInputs, mode: ForwardMode): ModelOutputs;
+}
+
+/** `base` holds the bare model's parameters, `scope` those of the head. */
+export interface Halves<C = ModelConfig> {
+  encode(base: Scope, config: C, inputs: Pick<ModelInputs, "inputIds" | "inputFeatures" | "attentionMask">, mode: ForwardMode): EncoderOutputs;
+  crossKeysAndValues(base: Scope, config: C, encoded: Tensor): readonly KeysAndValues[];
+  decode(base: Scope, config: C, ids: Tensor, source: CrossSource, mode: ForwardMode, cache?: KeyValueCache): EncoderOutputs;
+  scores(scope: Scope, config: C, hidden: Tensor): Decoder;
 }
 
 type Forward<C, I> = (scope: Scope, config: C, inputs: I, mode: ForwardMode) => ModelOutputs;
@@ -62,9 +78,11 @@ interface Family<C extends ModelConfig, I> {
   readonly smallest: SmallestInputs | ((config: C) => SmallestInputs);
   /** Names that do not follow the rule. */
   readonly names?: Partial<Record<Head, string>>;
+  /** For the head "seq2seq-lm". */
+  readonly halves?: Halves<C>;
 }
 
-function family<C extends ModelConfig, I>(name: string, { modelType, base, heads, smallest, names = {} }: Family<C, I>): Architecture[] {
+function family<C extends ModelConfig, I>(name: string, { modelType, base, heads, smallest, names = {}, halves }: Family<C, I>): Architecture[] {
   return (Object.entries(heads) as [Head, Forward<C, I>][]).map(([head, forward]) => {
     const full = names[head] ?? `${name}${SUFFIXES[head]}`;
     const smallestInputs = (config: ModelConfig) => (typeof smallest === "function" ? smallest(config as C) : smallest);
@@ -72,8 +90,9 @@ function family<C extends ModelConfig, I>(name: string, { modelType, base, heads
       name: full,
       modelType,
       head,
-      basePrefix: `${base}.`,
+      basePrefix: base === "" ? "" : `${base}.`,
       smallestInputs,
+      ...(head === "seq2seq-lm" && halves && { halves: halves as unknown as Halves }),
       forward(scope, config, inputs, mode) {
         const required = (Object.keys(smallestInputs(config)) as InputName[]).filter((input) => !OPTIONAL_INPUTS.has(input));
         return forward(scope, config as C, requireInputs(full, inputs, required) as I, mode);
@@ -123,6 +142,36 @@ const architectures: readonly Architecture[] = [
   ...decoder<Qwen2Config>("Qwen2", "qwen2", qwen2Model),
   ...decoder<Qwen3Config>("Qwen3", "qwen3", qwen3Model),
   ...decoder<SmolLM3Config>("SmolLM3", "smollm3", smollm3Model),
+
+  ...family("Bart", {
+    modelType: "bart",
+    base: "model",
+    heads: { none: bartModel, "seq2seq-lm": bartForConditionalGeneration },
+    smallest: ONE_TOKEN_EACH,
+    halves: { encode: bartEncode, decode: bartDecode, crossKeysAndValues: (base, config, encoded) => crossKeysAndValues(base.in("decoder"), config, encoded), scores: bartScores },
+  }),
+  ...family("Marian", {
+    modelType: "marian",
+    base: "model",
+    heads: { none: marianModel, "seq2seq-lm": marianMTModel },
+    smallest: ONE_TOKEN_EACH,
+    names: { "seq2seq-lm": "MarianMTModel" },
+    halves: { encode: marianEncode, decode: marianDecode, crossKeysAndValues: (base, config, encoded) => crossKeysAndValues(base.in("decoder"), config, encoded), scores: bartScores },
+  }),
+  ...family("T5", {
+    modelType: "t5",
+    base: "",
+    heads: { none: t5Model, "seq2seq-lm": t5ForConditionalGeneration },
+    smallest: ONE_TOKEN_EACH,
+    halves: { encode: t5Encode, decode: t5Decode, crossKeysAndValues: t5CrossKeysAndValues, scores: t5Scores },
+  }),
+  ...family("Whisper", {
+    modelType: "whisper",
+    base: "model",
+    heads: { none: whisperModel, "seq2seq-lm": whisperForConditionalGeneration },
+    smallest: ({ numMelBins, maxSourcePositions }: WhisperConfig) => ({ inputFeatures: { dtype: "f32", shape: [1, numMelBins, 2 * maxSourcePositions] }, decoderInputIds: ONE_TOKEN_EACH.decoderInputIds! }),
+    halves: { encode: whisperEncode, decode: whisperDecode, crossKeysAndValues: whisperCrossKeysAndValues, scores: whisperScores },
+  }),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

@@ -16,6 +16,14 @@ export interface DecoderInputs {
   readonly cache?: KeyValueCache | undefined;
 }
 
+/** What models read that make one text of another, or of a sound. */
+export interface Seq2SeqInputs {
+  readonly inputIds?: Tensor | undefined;
+  readonly inputFeatures?: Tensor | undefined;
+  readonly attentionMask?: Tensor | undefined;
+  readonly decoderInputIds: Tensor;
+}
+
 /** All that models read; each takes some of it. Ids are i32 [batch, length]. */
 export interface ModelInputs {
   readonly inputIds?: Tensor | undefined;

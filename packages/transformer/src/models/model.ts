@@ -1,9 +1,10 @@
-import { formatShape, HeddleError, sizeOf, type Device, type State, type Tensor } from "@heddle/kernels";
+import { asTensor, formatShape, HeddleError, sizeOf, type Device, type State, type Tensor } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
 import { Scope } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
 import type { ModelInputs } from "./inputs.ts";
+import type { CrossSource } from "../nn/cross-attention.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
 import type { Decoder, ModelOutputs } from "./outputs.ts";
 
@@ -29,18 +30,45 @@ export class Model {
     return this.architecture.forward(this.scope, this.config, inputs, mode);
   }
 
-  /** Records a decoder's pass over new tokens, i32 [rows, length], after those that the cache holds. Throws INVALID_ARGUMENT for a model that writes no text. */
-  decode(inputIds: Tensor, cache: KeyValueCache): Decoder {
+  /** Records the half that reads: what each layer of the other half sees of it. Throws INPUT_MISSING, INVALID_ARGUMENT. */
+  encode(inputs: ModelInputs): { readonly layers: readonly { readonly keys: Tensor; readonly values: Tensor }[]; readonly mask: Tensor | undefined } {
+    const { halves, name } = this.architecture;
+    if (!halves) throw cannotGenerate(name);
+    const { lastHiddenState } = halves.encode(this.base, this.config, inputs, inference);
+    const layers = halves.crossKeysAndValues(this.base, this.config, lastHiddenState).map(({ keys, values }) => ({ keys: asTensor(keys), values: asTensor(values) }));
+    return { layers, mask: inputs.attentionMask };
+  }
+
+  /**
+   * Records the pass of what writes over new tokens, i32 [rows, length], after those that the cache holds. Throws INVALID_ARGUMENT for
+   * a model that writes no text.
+   *
+   * @param source what was read, for a model with a half that reads
+   */
+  decode(inputIds: Tensor, cache: KeyValueCache, source?: CrossSource): Decoder {
+    const { halves, name } = this.architecture;
+    if (halves) {
+      if (!source) throw new HeddleError("INPUT_MISSING", `[${name}] writes about something that it reads first: give it a source`);
+      return halves.scores(this.scope, this.config, halves.decode(this.base, this.config, inputIds, source, inference, cache).lastHiddenState);
+    }
     const { decoder } = this.forward({ inputIds, cache });
-    if (!decoder) throw cannotGenerate(this.architecture.name);
+    if (!decoder) throw cannotGenerate(name);
     return decoder;
   }
 
   /** What a text's keys and values take for each token. Throws INVALID_ARGUMENT for a model that writes no text. */
   cacheShape(): { readonly layers: number; readonly heads: number; readonly headDim: number } {
     const { config, architecture } = this;
-    if (architecture.head !== "causal-lm" || !("numKeyValueHeads" in config)) throw cannotGenerate(architecture.name);
-    return { layers: config.numHiddenLayers, heads: config.numKeyValueHeads, headDim: config.headDim };
+    const { numHiddenLayers: layers } = config;
+    if (architecture.halves && "decoderStartTokenId" in config) return { layers, heads: config.numAttentionHeads, headDim: config.headDim };
+    if (architecture.head === "causal-lm" && "numKeyValueHeads" in config) return { layers, heads: config.numKeyValueHeads, headDim: config.headDim };
+    throw cannotGenerate(architecture.name);
+  }
+
+  /** Where the bare model's parameters are. */
+  private get base(): Scope {
+    const { basePrefix } = this.architecture;
+    return basePrefix === "" ? this.scope : this.scope.in(basePrefix.slice(0, -1));
   }
 
   get numParameters(): number {

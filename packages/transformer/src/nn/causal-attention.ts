@@ -12,6 +12,8 @@ export interface CausalPlace {
   readonly rotary?: HostTensor | undefined;
   /** Keys that a query sees, its own among them. */
   readonly window?: number | undefined;
+  /** Added to the scores, [1 or batch, heads, length, length]; with a cache [.., length, capacity]. */
+  readonly bias?: Tensor | undefined;
 }
 
 interface CausalAttentionOptions {
@@ -26,10 +28,11 @@ interface CausalAttentionOptions {
  * @param q [batch, length, heads, headDim]; k, v with keyValueHeads, before rotary positions
  * @returns [batch, length, heads · headDim]
  */
-export function causalAttention(q: Tensor, k: Tensor, v: Tensor, { mask, cache, rotary, window }: CausalPlace, mode: ForwardMode, { scale, softCap, dropout = 0 }: CausalAttentionOptions = {}): Tensor {
+export function causalAttention(q: Tensor, k: Tensor, v: Tensor, { mask, cache, rotary, window, bias }: CausalPlace, mode: ForwardMode, { scale, softCap, dropout = 0 }: CausalAttentionOptions = {}): Tensor {
   const options = {
     causal: true,
     ...(window !== undefined && { window }),
+    ...(bias && { bias }),
     ...(scale !== undefined && { scale }),
     ...(softCap !== undefined && { softCap }),
     ...(mode.dropoutKey && dropout > 0 && { dropout: { probability: dropout, key: mode.dropoutKey } }),
