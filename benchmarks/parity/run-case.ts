@@ -145,7 +145,11 @@ function tokensSeen({ config }: Model, { attentionMask }: Batch): HostTensor | u
   return "layerTypes" in config && config.layerTypes.includes("sliding_attention") ? attentionMask : undefined;
 }
 
-/** AdamW on the one batch, as make_golden.py trains: constant learning rate, every parameter decayed, clipped by norm. */
+/**
+ * AdamW on the one batch, as make_golden.py trains: constant learning rate, every parameter decayed, clipped by norm. With ReLU only the
+ * losses and the first gradient can be compared: a unit that rounding moves across the kink changes the gradient by a jump. PyTorch
+ * itself, on two machines, gives losses of t5-seq2seq within 8e-4 of each other and gradient norms up to three times one another.
+ */
 async function checkTraining(model: Model, golden: GoldenCase, { hyperparameters: hp, losses, grad_norms: gradNorms }: GoldenTraining, batch: Batch): Promise<Tally> {
   const train = new Tally(TRAINING_TOLERANCE);
   const step = new TrainStep(model, {
@@ -159,17 +163,19 @@ async function checkTraining(model: Model, golden: GoldenCase, { hyperparameters
     seed: 0,
     decayParameters: () => true,
   });
+  const isReproducible = !("hiddenAct" in model.config) || model.config.hiddenAct !== "relu";
   const normFloor = NORM_FLOOR * Math.max(...gradNorms);
   const relative = (name: string, actual: number, wanted: number) => ({ error: Math.abs(actual - wanted) / Math.abs(wanted) || (Number.isNaN(actual) ? Infinity : 0), where: `${name} is ${actual}, wanted ${wanted}` });
   try {
     for (let i = 0; i < hp.steps; i++) {
       const report = await step.run([batch], { step: i, learningRate: hp.lr, restartsSums: true, read: true });
       train.add(relative(`train.loss[${i}]`, report!.lossSum, losses[i]!));
-      train.add({ error: Math.abs(report!.gradNorm - gradNorms[i]!) / Math.max(gradNorms[i]!, normFloor), where: `train.grad_norm[${i}] is ${report!.gradNorm}, wanted ${gradNorms[i]!}` });
+      if (isReproducible || i === 0) train.add({ error: Math.abs(report!.gradNorm - gradNorms[i]!) / Math.max(gradNorms[i]!, normFloor), where: `train.grad_norm[${i}] is ${report!.gradNorm}, wanted ${gradNorms[i]!}` });
     }
   } finally {
     step.dispose();
   }
+  if (!isReproducible) return train;
   const trained = new Tally(TRAINED_TOLERANCE);
   const largestGradient = Math.max(...withPrefix(golden, "grad.").map(([, { data }]) => largest(data)));
   for (const [name, wanted] of withPrefix(golden, "trained.")) {
