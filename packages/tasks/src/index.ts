@@ -1,6 +1,6 @@
 export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport, type TuneEvent, type TuneResult } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
-export { hasChatTemplate, lockFolder, ONNX_DTYPES, type ChatMessage, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
+export { hasChatTemplate, lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
@@ -24,6 +24,7 @@ export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extrac
 export type { Pooling, PoolingChoice } from "./feature-extraction/pooling.ts";
 export { TextGenerator } from "./text-generation/generator.ts";
 export type * from "./text-generation/types.ts";
+export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment, type TranscribeOptions, type Transcription } from "./speech-recognition/recognizer.ts";
 export type { DeviceChoice } from "./inference/device.ts";
 export { modelTrial } from "./inference/trial.ts";
 

@@ -1,3 +1,4 @@
+export * from "./audio/index.ts";
 export * from "./checkpoint/index.ts";
 export * from "./config/index.ts";
 export * from "./generation/index.ts";

@@ -11,6 +11,7 @@ import { generateText, type GenerateOptions } from "./generate.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
 import { train, type TrainOptions } from "./train.ts";
+import { transcribe, type TranscribeOptions } from "./transcribe.ts";
 import { tuneModel, type TuneOptions } from "./tune.ts";
 
 /** Runs a command's body with its session. */
@@ -82,6 +83,15 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .description("talk with a model that was trained for it: lines on standard input")
     .option("--system <text>", "what the model is told first")
     .action((options: ChatOptions & CommonOptions) => start(options, (session) => chat(options, session)));
+
+  program
+    .command("transcribe")
+    .description("write down what is said in a recording, with times: a WAV file of any length")
+    .argument("<file>", "WAV file")
+    .requiredOption("--model <folder>", "Whisper folder, such as openai/whisper-tiny.en downloaded")
+    .option("--language <code>", "what is spoken, as en or zh (default: the model finds out)")
+    .option("--translate", "write it in English")
+    .action((file: string, options: TranscribeOptions & CommonOptions) => start(options, (session) => transcribe(file, options, session)));
 
   program
     .command("embed")

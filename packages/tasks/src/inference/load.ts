@@ -42,7 +42,8 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   }
 }
 
-function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: ModelFolder): Tokenizer {
+/** A folder's tokenizer. Errors: TOKENIZER_MISSING, TOKENIZER_INVALID. */
+export function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: ModelFolder): Tokenizer {
   if (tokenizerText === undefined) {
     throw new HeddleError("TOKENIZER_MISSING", `[${label}] has no tokenizer.json: save it in Python with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or download it into the folder`);
   }

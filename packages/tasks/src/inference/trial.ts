@@ -1,5 +1,5 @@
-import { compile, hostTensor, type Device, type Trial } from "@heddle/kernels";
-import { createZeroModel, type Architecture, type ModelConfig } from "@heddle/transformer";
+import { compile, sizeOf, type Device, type HostTensor, type TensorType, type Trial } from "@heddle/kernels";
+import { createZeroModel, splitInputs, type Architecture, type InputName, type ModelConfig } from "@heddle/transformer";
 
 /** A batch as large as texts usually come, where the first one is not known yet. */
 export const USUAL_BATCH = { batchSize: 8, length: 64 };
@@ -13,14 +13,14 @@ export function modelTrial(architecture: Architecture, config: ModelConfig, { ba
     key: `${architecture.name} ${config.numHiddenLayers} × ${config.hiddenSize} on ${batchSize} × ${length} tokens`,
     start(device: Device) {
       const model = createZeroModel(device, architecture, config);
-      const forward = compile(device, "trial", ({ inputIds, attentionMask }) => {
-        const { logits, decoder, lastHiddenState } = model.forward({ inputIds: inputIds!, attentionMask: attentionMask! });
+      const forward = compile(device, "trial", (tensors) => {
+        const { logits, decoder, lastHiddenState } = model.forward(splitInputs(tensors).inputs);
         return { outputs: decoder || !logits ? lastHiddenState : logits };
       });
-      const ids = hostTensor(new Int32Array(batchSize * length), [batchSize, length]);
-      const inputs = { inputIds: ids, attentionMask: { shape: ids.shape, data: new Int32Array(batchSize * length).fill(1) } };
+      const types = Object.entries(architecture.smallestInputs(config)).filter(([name]) => name !== "tokenTypeIds");
+      const inputs = Object.fromEntries(types.map(([name, type]) => [name, emptyInput(name === "inputIds" || name === "attentionMask" ? { ...type, shape: [batchSize, length] } : type, name)]));
       return {
-        program: forward.program({ inputIds: { dtype: "i32", shape: ids.shape }, attentionMask: { dtype: "i32", shape: ids.shape } }),
+        program: forward.program(Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, { dtype: architecture.smallestInputs(config)[name as InputName]!.dtype, shape }]))),
         run: () => forward.run(inputs),
         dispose() {
           forward.dispose();
@@ -29,4 +29,10 @@ export function modelTrial(architecture: Architecture, config: ModelConfig, { ba
       };
     },
   };
+}
+
+/** Token 0, nothing masked, silence. */
+function emptyInput({ dtype, shape }: TensorType, name: string): HostTensor {
+  const data = dtype === "f32" ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
+  return { shape, data: name === "attentionMask" ? data.fill(1) : data };
 }

@@ -114,6 +114,11 @@ export class DecodingSession {
     return text.slice(held.length);
   }
 
+  /** Forgets all texts. */
+  reset(): void {
+    for (const text of this.held) text.length = 0;
+  }
+
   /** Frees the caches and the plans. */
   dispose(): void {
     for (const compiled of this.compiled.values()) compiled.dispose();

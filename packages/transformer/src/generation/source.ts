@@ -1,18 +1,34 @@
-import { assign, compile, HeddleError, type RunInputs, type State } from "@heddle/kernels";
+import { assign, compile, HeddleError, type CompiledFunction, type RunInputs, type State } from "@heddle/kernels";
 import { splitInputs } from "../models/inputs.ts";
 import type { Model } from "../models/model.ts";
-import type { KeysAndValues } from "../nn/cross-attention.ts";
+
+interface KeptLayer {
+  readonly keys: State;
+  readonly values: State;
+}
 
 /** What a sequence-to-sequence model has read, on the device for as long as texts are written about it. */
 export class EncodedSource {
-  private constructor(
-    /** One for each layer of the decoder, f32 [rows, source, heads, headDim]. */
-    readonly layers: readonly (KeysAndValues & { readonly keys: State; readonly values: State })[],
-    readonly mask: State | undefined,
-  ) {}
+  /** One for each layer of the decoder, f32 [rows, source, heads, headDim]. */
+  layers: readonly KeptLayer[] = [];
+  mask: State | undefined;
+  private readonly compiled: CompiledFunction;
+  private readonly states: State[] = [];
 
-  get rows(): number {
-    return this.layers[0]!.keys.type.shape[0]!;
+  private constructor(model: Model) {
+    this.compiled = compile(model.device, "encode", (tensors) => {
+      if (this.states.length > 0) throw new HeddleError("SHAPE_MISMATCH", "[encode] what is read next must have the shape of what was read first: pad it, or make another source");
+      const { layers, mask } = model.encode(splitInputs(tensors).inputs);
+      const keep = (name: string, tensor: (typeof layers)[number]["keys"]): State => {
+        const state = model.device.createState(name, tensor.type);
+        this.states.push(state);
+        assign(state, tensor);
+        return state;
+      };
+      this.layers = layers.map(({ keys, values }, i) => ({ keys: keep(`source.${i}.keys`, keys), values: keep(`source.${i}.values`, values) }));
+      this.mask = mask && keep("source.mask", mask);
+      return {};
+    });
   }
 
   /**
@@ -22,39 +38,26 @@ export class EncodedSource {
    * @throws INVALID_ARGUMENT for a model that has no such half
    */
   static async encode(model: Model, inputs: RunInputs, signal?: AbortSignal): Promise<EncodedSource> {
-    const { device, architecture } = model;
+    const { architecture } = model;
     if (!architecture.halves) throw new HeddleError("INVALID_ARGUMENT", `[${architecture.name}] reads and writes one text: give it a prompt alone`);
-    const states: State[] = [];
-    let source: EncodedSource | undefined;
-    using program = compile(device, "encode", (tensors) => {
-      const { layers, mask } = model.encode(splitInputs(tensors).inputs);
-      const keep = (name: string, tensor: (typeof layers)[number]["keys"]): State => {
-        const state = device.createState(name, tensor.type);
-        states.push(state);
-        assign(state, tensor);
-        return state;
-      };
-      const kept = layers.map(({ keys, values }, i) => ({ keys: keep(`source.${i}.keys`, keys), values: keep(`source.${i}.values`, values) }));
-      source = new EncodedSource(kept, mask && keep("source.mask", mask));
-      return {};
-    });
+    const source = new EncodedSource(model);
     try {
-      await program.run(inputs, { read: false, ...(signal && { signal }) });
-      // The plan goes now; its work must be done before.
-      await device.finish();
-      return source!;
+      await source.read(inputs, signal);
+      return source;
     } catch (error) {
-      for (const state of states) state.dispose();
+      source.dispose();
       throw error;
     }
   }
 
+  /** Reads something else of the same shape in place of what was read before. Sessions about that begin anew: `DecodingSession.reset`. */
+  async read(inputs: RunInputs, signal?: AbortSignal): Promise<void> {
+    await this.compiled.run(inputs, { read: false, ...(signal && { signal }) });
+  }
+
   dispose(): void {
-    for (const { keys, values } of this.layers) {
-      keys.dispose();
-      values.dispose();
-    }
-    this.mask?.dispose();
+    this.compiled.dispose();
+    for (const state of this.states) state.dispose();
   }
 
   [Symbol.dispose](): void {
