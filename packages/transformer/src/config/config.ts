@@ -2,6 +2,7 @@ import { HeddleError } from "@heddle/kernels";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
+import type { DecoderConfig } from "./decoder.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
 import { gemmaToJson, parseGemma2Config, parseGemma3Config, type Gemma2Config, type Gemma3Config } from "./gemma.ts";
@@ -95,8 +96,20 @@ export function parseConfig(source: string | object): ModelConfig {
 
 /** A configuration from scratch: `modelType`, and what differs from transformers' defaults, in Heddle's names. */
 export function createConfig<T extends ModelType>({ labels, ...options }: ConfigOptions<ConfigOf[T]> & { readonly modelType: T }): ConfigOf[T] {
-  const config = { ...parseConfig({ model_type: options.modelType }), ...options } as ModelConfig;
+  const base = parseConfig({ model_type: options.modelType });
+  const config = { ...base, ...derived(base, options), ...options } as ModelConfig;
   return parseConfig(configToJson(labels ? withLabels(config, labels) : config)) as ConfigOf[T];
+}
+
+/** Sizes that follow from others in the family's defaults follow from the new ones too. */
+function derived(base: ModelConfig, options: object): Partial<DecoderConfig> {
+  const { hiddenSize, numAttentionHeads, vocabSize } = { ...base, ...options } as DecoderConfig;
+  return {
+    // A small vocabulary has no row for a large one's padding.
+    ...("numKeyValueHeads" in base && (base.padTokenId ?? 0) >= vocabSize && { padTokenId: undefined }),
+    ...("headDim" in base && base.headDim === base.hiddenSize / base.numAttentionHeads && { headDim: hiddenSize / numAttentionHeads }),
+    ...("numKeyValueHeads" in base && base.numKeyValueHeads === base.numAttentionHeads && { numKeyValueHeads: numAttentionHeads }),
+  };
 }
 
 export type ConfigOptions<C extends ModelConfig> = Pick<C, "modelType"> &

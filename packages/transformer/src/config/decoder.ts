@@ -91,7 +91,8 @@ export const tokenIds = z.union([tokenId, z.array(tokenId)]).transform((ids) => 
 /** The keys that Llama and its descendants share in config.json, with transformers' defaults where they differ from Llama's. */
 export function llamaLikeKeys(defaults: Partial<LlamaLikeDefaults> = {}) {
   const base = { ...LLAMA, ...defaults };
-  const orElse = <T>(schema: z.ZodType<T>, value: T | undefined) => optional(schema).transform((found): T | undefined => found ?? value);
+  /** Absent: the family's default. null: none. */
+  const orElse = <T>(schema: z.ZodType<T>, value: T | undefined) => schema.nullish().transform((found): T | undefined => (found === undefined ? value : (found ?? undefined)));
   return {
     ...labelKeys,
     architectures: withDefault(z.array(z.string()), []),
@@ -199,7 +200,7 @@ export function checkDecoder({ hiddenSize, numAttentionHeads, numKeyValueHeads, 
 /** The same keys, to be written. */
 export function llamaLikeToJson(config: LlamaLikeConfig): Record<string, unknown> {
   const { full_attention: full, sliding_attention: sliding } = config.rotary;
-  const [ofFull, ofSliding] = [rotaryToJson(full, config.headDim), rotaryToJson(sliding, config.headDim)];
+  const [ofFull, ofSliding] = [rotaryToJson(full), rotaryToJson(sliding)];
   const same = JSON.stringify(ofFull) === JSON.stringify(ofSliding);
   return {
     ...decoderToJson(config),

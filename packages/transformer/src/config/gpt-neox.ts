@@ -90,7 +90,7 @@ export function gptNeoXToJson(config: GPTNeoXConfig): Record<string, unknown> {
     num_attention_heads: config.numAttentionHeads,
     intermediate_size: config.intermediateSize,
     hidden_act: config.hiddenAct,
-    rope_parameters: rotaryToJson(config.rotary, config.headDim),
+    rope_parameters: rotaryToJson(config.rotary),
     attention_dropout: config.attentionDropout,
     hidden_dropout: config.hiddenDropout,
     classifier_dropout: config.classifierDropout,

@@ -6,14 +6,11 @@ export interface MistralConfig extends LlamaLikeConfig {
   readonly modelType: "mistral";
 }
 
-/** transformers' default window where config.json has no such key; null there means none. */
-const SLIDING_WINDOW = 4096;
-
-const mistralSchema = z.object(llamaLikeKeys({ intermediate_size: 14336, num_key_value_heads: 8, max_position_embeddings: 4096 * 32 }));
+const mistralSchema = z.object(llamaLikeKeys({ intermediate_size: 14336, num_key_value_heads: 8, max_position_embeddings: 4096 * 32, sliding_window: 4096 }));
 
 /** Parses a Mistral config.json object; errors are `CONFIG_INVALID`. */
 export function parseMistralConfig(raw: Readonly<Record<string, unknown>>): MistralConfig {
-  const json = checkConfig(mistralSchema, "sliding_window" in raw ? raw : { ...raw, sliding_window: SLIDING_WINDOW });
+  const json = checkConfig(mistralSchema, raw);
   return { ...llamaLikeFromJson(json, raw, { layerType: () => (json.sliding_window === undefined ? "full_attention" : "sliding_attention") }), modelType: "mistral" };
 }
 

@@ -24,8 +24,8 @@ export type RotaryScaling =
 export interface RotaryConfig {
   /** Base of the frequencies, `rope_theta`. */
   readonly theta: number;
-  /** Elements of a head that are turned: an even number, at most its size. */
-  readonly dims: number;
+  /** Share of a head's elements that are turned. */
+  readonly partialRotaryFactor: number;
   /** The model's longest text. */
   readonly maxPositionEmbeddings: number;
   readonly scaling: RotaryScaling;
@@ -67,10 +67,14 @@ export interface RotaryDefaults {
 /** One set of parameters, `rope` being an object of config.json or undefined. Errors: CONFIG_INVALID. */
 export function parseRotary(rope: unknown, { headDim, maxPositionEmbeddings, theta, partialRotaryFactor = 1, originalMaxPositionEmbeddings }: RotaryDefaults): RotaryConfig {
   const json = checkConfig(ropeSchema, rope ?? {});
-  const dims = Math.trunc(headDim * (json.partial_rotary_factor ?? partialRotaryFactor));
+  const factor = json.partial_rotary_factor ?? partialRotaryFactor;
+  const dims = rotaryDims({ partialRotaryFactor: factor }, headDim);
   if (dims < 2 || dims % 2 !== 0) throw invalid(`a head of ${headDim} elements has ${dims} to turn, which are not pairs: choose head_dim and partial_rotary_factor so that an even number is left`);
-  return { theta: json.rope_theta ?? theta, dims, maxPositionEmbeddings, scaling: parseScaling(json, dims, maxPositionEmbeddings, originalMaxPositionEmbeddings) };
+  return { theta: json.rope_theta ?? theta, partialRotaryFactor: factor, maxPositionEmbeddings, scaling: parseScaling(json, dims, maxPositionEmbeddings, originalMaxPositionEmbeddings) };
 }
+
+/** Elements of a head that are turned. */
+export const rotaryDims = ({ partialRotaryFactor }: Pick<RotaryConfig, "partialRotaryFactor">, headDim: number): number => Math.trunc(headDim * partialRotaryFactor);
 
 const TYPES = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"];
 
@@ -123,10 +127,10 @@ function yarnAttentionFactor(factor: number, mscale: number | undefined, mscaleA
 }
 
 /** As `rope_parameters` of transformers 5 has it. */
-export function rotaryToJson({ theta, dims, scaling }: RotaryConfig, headDim: number): Record<string, unknown> {
+export function rotaryToJson({ theta, partialRotaryFactor, scaling }: RotaryConfig): Record<string, unknown> {
   const { type, ...numbers } = scaling;
   const snake = Object.entries(numbers).map(([key, value]) => [key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value] as const);
-  return { rope_theta: theta, rope_type: type, ...(dims !== headDim && { partial_rotary_factor: dims / headDim }), ...Object.fromEntries(snake) };
+  return { rope_theta: theta, rope_type: type, ...(partialRotaryFactor !== 1 && { partial_rotary_factor: partialRotaryFactor }), ...Object.fromEntries(snake) };
 }
 
 const invalid = (what: string) => new HeddleError("CONFIG_INVALID", `[config.json] ${what}`);

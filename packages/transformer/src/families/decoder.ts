@@ -30,7 +30,7 @@ interface DecoderModelOptions<C> {
 /** A family's bare model of its layer. Hidden states: the embeddings', every layer's but the last one's, and the norm's. */
 export function decoderModel<C extends LlamaLikeConfig>(layer: DecoderLayer<C>, { embeddingScale, unitOffset = false, usesRotary = () => true }: DecoderModelOptions<C> = {}): DecoderModel<C> {
   return (scope, config, { inputIds, attentionMask: mask, cache }, mode) => {
-    const { vocabSize: count, hiddenSize: size, numHiddenLayers, initializerRange, normEps, layerTypes, slidingWindow } = config;
+    const { vocabSize: count, hiddenSize: size, numHiddenLayers, headDim, initializerRange, normEps, layerTypes, slidingWindow } = config;
     const words = embedding(scope.in("embed_tokens"), inputIds, { count, size, initializerRange });
     const positions = positionsOf(cache, inputIds.shape[1]!);
     const hiddenStates = [embeddingScale ? mul(words, embeddingScale(config)) : words];
@@ -39,7 +39,7 @@ export function decoderModel<C extends LlamaLikeConfig>(layer: DecoderLayer<C>, 
       const place: CausalPlace = {
         mask,
         cache: cacheOf(cache, i),
-        rotary: usesRotary(config, i) ? rotaryTableOf(config.rotary[type], positions) : undefined,
+        rotary: usesRotary(config, i) ? rotaryTableOf(config.rotary[type], headDim, positions) : undefined,
         window: type === "sliding_attention" ? slidingWindow : undefined,
       };
       hiddenStates.push(layer(scope.in("layers").in(i), config, hiddenStates.at(-1)!, place, mode));

@@ -17,10 +17,10 @@ const LONGEST_PIECE = 256;
 const PIECES = [1, 8, 16, 32, 64, 128, LONGEST_PIECE];
 
 /** The lengths in which so many tokens are read: the first one rounded up to a usual length. */
-function piecesOf(tokens: number): number[] {
+function piecesOf(tokens: number, capacity: number): number[] {
   const rest = tokens % LONGEST_PIECE;
   const full = new Array<number>(Math.floor(tokens / LONGEST_PIECE)).fill(LONGEST_PIECE);
-  return rest === 0 ? full : [PIECES.find((piece) => piece >= rest)!, ...full];
+  return rest === 0 ? full : [Math.min(PIECES.find((piece) => piece >= rest)!, capacity), ...full];
 }
 
 /**
@@ -67,7 +67,7 @@ export class DecodingSession {
    * @throws INVALID_ARGUMENT where a row would outgrow the capacity, ABORTED between two pieces
    */
   async feed(tokens: readonly (readonly number[])[], pick: Pick, inputs: RunInputs = {}, signal?: AbortSignal): Promise<Record<string, HostTensor>> {
-    const pieces = piecesOf(Math.max(...tokens.map(({ length }) => length)));
+    const pieces = piecesOf(Math.max(...tokens.map(({ length }) => length)), this.capacity);
     const total = pieces.reduce((sum, piece) => sum + piece, 0);
     const texts = tokens.map((row, r) => [...this.held[r]!, ...row]);
     let end = 0;

@@ -1,15 +1,15 @@
 import { rotaryTable, type HostTensor } from "@heddle/kernels";
-import type { RotaryConfig, RotaryScaling } from "../config/rotary.ts";
+import { rotaryDims, type RotaryConfig, type RotaryScaling } from "../config/rotary.ts";
 
 // Frequencies of rotary position embeddings, as transformers' modeling_rope_utils.py works them out.
 
 type Scaled<T extends RotaryScaling["type"]> = Extract<RotaryScaling, { type: T }>;
 
-/** The table for attention over `length` positions, f32 [length, dims]. */
-export function rotaryTableOf(config: RotaryConfig, length: number): HostTensor {
-  const { dims, scaling } = config;
+/** The table for attention with heads of `headDim` over `length` positions, f32 [length, dims]. */
+export function rotaryTableOf(config: RotaryConfig, headDim: number, length: number): HostTensor {
+  const { scaling } = config;
   const factor = scaling.type === "yarn" || scaling.type === "longrope" ? scaling.attentionFactor : 1;
-  return rotaryTable({ length, dims, factor, frequencies: rotaryFrequencies(config, length) });
+  return rotaryTable({ length, dims: rotaryDims(config, headDim), factor, frequencies: rotaryFrequencies(config, headDim, length) });
 }
 
 /**
@@ -17,7 +17,9 @@ export function rotaryTableOf(config: RotaryConfig, length: number): HostTensor 
  *
  * @param length of the text, or of the cache that it grows in: `dynamic` and `longrope` depend on it
  */
-export function rotaryFrequencies({ theta, dims, maxPositionEmbeddings, scaling }: RotaryConfig, length: number): number[] {
+export function rotaryFrequencies(config: RotaryConfig, headDim: number, length: number): number[] {
+  const { theta, maxPositionEmbeddings, scaling } = config;
+  const dims = rotaryDims(config, headDim);
   const frequencies = powers(theta, dims);
   switch (scaling.type) {
     case "default":

@@ -1,0 +1,137 @@
+import { compile, hostTensor, ReferenceDevice, type HostTensor } from "@heddle/kernels";
+import { describe, expect, it } from "vitest";
+import { createConfig } from "../../config/index.ts";
+import { architectureFor, createModel, loadModel, type Model } from "../../models/index.ts";
+import { encodeGguf, type GgufTensorToWrite, type GgufValue } from "../../testing/gguf.ts";
+import { loadTokenizer } from "../../text/index.ts";
+import { openModelFolder } from "../folder/open.ts";
+import { memorySource } from "../source/byte-source.ts";
+import { readGguf } from "./file.ts";
+
+const device = new ReferenceDevice();
+const sizes = { vocabSize: 12, hiddenSize: 16, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 4, intermediateSize: 24, maxPositionEmbeddings: 32 };
+
+const tokens = ["<unk>", "<s>", "</s>", "▁", "a", "b", "ab", "▁a", "▁ab", "c", "bc", "<0x0A>"];
+const vocabulary: Record<string, GgufValue> = {
+  "tokenizer.ggml.model": "llama",
+  "tokenizer.ggml.tokens": tokens,
+  "tokenizer.ggml.scores": [0, 0, 0, -9, -8, -7, -3, -2, -1, -6, -2.5, -20],
+  "tokenizer.ggml.token_type": [2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 6],
+  "tokenizer.ggml.bos_token_id": 1,
+  "tokenizer.ggml.eos_token_id": 2,
+  "tokenizer.ggml.unknown_token_id": 0,
+  "tokenizer.ggml.add_bos_token": true,
+};
+
+const metadataOf = (architecture: string, more: Record<string, GgufValue> = {}): Record<string, GgufValue> => ({
+  "general.architecture": architecture,
+  [`${architecture}.block_count`]: 2,
+  [`${architecture}.embedding_length`]: 16,
+  [`${architecture}.feed_forward_length`]: 24,
+  [`${architecture}.attention.head_count`]: 4,
+  [`${architecture}.attention.head_count_kv`]: 2,
+  [`${architecture}.attention.key_length`]: 4,
+  [`${architecture}.attention.layer_norm_rms_epsilon`]: 1e-6,
+  [`${architecture}.context_length`]: 32,
+  ...vocabulary,
+  ...more,
+});
+
+const NAMES: readonly [heddle: RegExp, gguf: string][] = [
+  [/^model\.embed_tokens/, "token_embd"],
+  [/^model\.norm/, "output_norm"],
+  [/^lm_head/, "output"],
+  [/^model\.layers\.(\d+)\.self_attn\.([qkv])_proj/, "blk.$1.attn_$2"],
+  [/^model\.layers\.(\d+)\.self_attn\.o_proj/, "blk.$1.attn_output"],
+  [/^model\.layers\.(\d+)\.self_attn\.([qk])_norm/, "blk.$1.attn_$2_norm"],
+  [/^model\.layers\.(\d+)\.mlp\.(\w+)_proj/, "blk.$1.ffn_$2"],
+  [/^model\.layers\.(\d+)\.input_layernorm/, "blk.$1.attn_norm"],
+  [/^model\.layers\.(\d+)\.pre_feedforward_layernorm/, "blk.$1.ffn_norm"],
+  [/^model\.layers\.(\d+)\.post_feedforward_layernorm/, "blk.$1.post_ffw_norm"],
+];
+
+async function tensorsOf(model: Model, change: (name: string, data: Float32Array) => Float32Array): Promise<GgufTensorToWrite[]> {
+  const isGemma = model.config.modelType.startsWith("gemma");
+  const names = [...NAMES, [/^model\.layers\.(\d+)\.post_attention_layernorm/, isGemma ? "blk.$1.post_attention_norm" : "blk.$1.ffn_norm"] as const];
+  return Promise.all(
+    [...model.parameters].map(async ([name, state]) => {
+      const [pattern, replacement] = names.find(([known]) => known.test(name))!;
+      const data = change(name, (await device.readStates([state]))[0] as Float32Array);
+      return { name: name.replace(pattern, replacement), shape: state.type.shape, type: 0, bytes: new Uint8Array(data.slice().buffer) };
+    }),
+  );
+}
+
+async function logitsOf(model: Model): Promise<HostTensor> {
+  using compiled = compile(device, "logits", ({ inputIds }) => ({ logits: model.forward({ inputIds: inputIds! }).logits! }));
+  return (await compiled.run({ inputIds: hostTensor(Int32Array.of(1, 8, 10, 5, 3, 9), [1, 6]) }))["logits"]!;
+}
+
+const asFile = (bytes: Uint8Array<ArrayBuffer>) => ({ "model.gguf": new Blob([bytes]) });
+
+/** llama.cpp's convert_hf_to_gguf.py: reshape(heads, 2, half, columns), swap axes 1 and 2. */
+function permuted(data: Float32Array, heads: number, size: number): Float32Array {
+  const columns = data.length / (heads * size);
+  const half = size / 2;
+  const result = new Float32Array(data.length);
+  for (let h = 0; h < heads; h++) {
+    for (let side = 0; side < 2; side++) for (let i = 0; i < half; i++) result.set(data.subarray((h * size + side * half + i) * columns, (h * size + side * half + i + 1) * columns), (h * size + 2 * i + side) * columns);
+  }
+  return result;
+}
+
+describe("a GGUF file", () => {
+  it("of a Llama loads as the same model", async () => {
+    using model = createModel(device, architectureFor("llama", "causal-lm"), createConfig({ modelType: "llama", ...sizes, tieWordEmbeddings: false }), 3);
+    const tensors = await tensorsOf(model, (name, data) => (/q_proj/.test(name) ? permuted(data, 4, 4) : /k_proj/.test(name) ? permuted(data, 2, 4) : data));
+    const { model: loaded, missing, unexpected } = await loadModel(device, asFile(encodeGguf(metadataOf("llama"), tensors)));
+    using _ = loaded;
+    expect([missing, unexpected]).toEqual([[], []]);
+    expect((await logitsOf(loaded)).data).toEqual((await logitsOf(model)).data);
+  });
+
+  it("of a Gemma 3 loads as the same model, its norms less 1, its embeddings tied", async () => {
+    using model = createModel(device, architectureFor("gemma3_text", "causal-lm"), createConfig({ modelType: "gemma3_text", ...sizes, queryPreAttnScalar: 4, slidingWindow: 3 }), 3);
+    const tensors = await tensorsOf(model, (name, data) => (name.endsWith("norm.weight") ? data.map((value) => value + 1) : data));
+    const { model: loaded, missing } = await loadModel(device, asFile(encodeGguf(metadataOf("gemma3", { "gemma3.attention.sliding_window": 3, "gemma3.rope.freq_base": 1_000_000 }), tensors)));
+    using _ = loaded;
+    expect([missing, loaded.config.modelType]).toEqual([[], "gemma3_text"]);
+    const [a, b] = [await logitsOf(loaded), await logitsOf(model)];
+    a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-5));
+  });
+
+  it("brings its tokenizer: pieces join by their scores, bytes stand for what is no piece", async () => {
+    await using folder = await openModelFolder(asFile(encodeGguf(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 0, bytes: new Uint8Array(12 * 16 * 4) }])));
+    const tokenizer = loadTokenizer(folder.tokenizerText!, folder.tokenizerConfigText);
+    expect(tokenizer.encode("ab").ids).toEqual([1, 8]);
+    expect(tokenizer.encode("abc").ids).toEqual([1, 8, 9]);
+    expect(tokenizer.encode("c\nbc").ids).toEqual([1, 3, 9, 11, 10]);
+    expect(tokenizer.decode([1, 8, 9, 11])).toBe("abc\n");
+    expect(tokenizer.specialTokenId("eos")).toBe(2);
+  });
+
+  it("says what is wrong with it", async () => {
+    const opened = (metadata: Record<string, GgufValue>, tensors: GgufTensorToWrite[] = []) => openModelFolder(asFile(encodeGguf(metadata, tensors)));
+    await expect(opened(metadataOf("mamba"))).rejects.toThrow(/architecture "mamba"; known in GGUF files are llama, qwen2/);
+    await expect(opened({ ...metadataOf("llama"), "tokenizer.ggml.model": "bert" })).rejects.toThrow(/tokenizer of the kind "bert"; known in GGUF files are llama and gpt2/);
+    await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 10, bytes: new Uint8Array(16) }])).rejects.toThrow(/token_embd.weight in ggml's type 10; known are F32/);
+    await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 8, bytes: new Uint8Array(16) }])).rejects.toThrow(/rows of 16 in token_embd.weight, which are no whole blocks of 32/);
+    await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 1600], type: 0, bytes: new Uint8Array(16) }])).rejects.toThrow(/ends at byte \d+, its tensor token_embd.weight at/);
+    await expect(openModelFolder({ "x.gguf": new Blob(["GGML but not quite, and long enough"]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
+    await expect(openModelFolder({ "x.gguf": new Blob([]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
+  });
+
+  it("that was damaged is refused or read, and nothing worse", async () => {
+    const file = encodeGguf(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 0, bytes: new Uint8Array(12 * 16 * 4) }]);
+    const cases = Number(process.env["HEDDLE_FUZZ"] ?? 300);
+    let state = 1;
+    const random = (below: number) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * below;
+    for (let i = 0; i < cases; i++) {
+      const copy = file.slice(0, random(4) < 1 ? Math.floor(random(file.length)) : file.length);
+      for (let changes = random(4); changes > 0 && copy.length > 0; changes--) copy[Math.floor(random(Math.min(copy.length, 900)))] = Math.floor(random(256));
+      const started = performance.now();
+      await readGguf(memorySource(copy)).catch((error: unknown) => expect(error, `case ${i}`).toMatchObject({ code: "GGUF_INVALID" }));
+      expect(performance.now() - started, `case ${i}`).toBeLessThan(1000);
+    }
+  });
+});
