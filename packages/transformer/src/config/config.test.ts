@@ -52,6 +52,8 @@ describe("parseConfig", () => {
     [{ model_type: "mpnet", relative_attention_num_buckets: 6 }, "CONFIG_INVALID", "multiple of 4"],
     [{ model_type: "electra", embedding_size: 0 }, "CONFIG_INVALID", "embedding_size"],
     [{ model_type: "albert", hidden_size: 10, num_attention_heads: 3 }, "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "modernbert", layer_types: ["full_attention"] }, "CONFIG_INVALID", "layer_types lists 1"],
+    [{ model_type: "modernbert", rope_parameters: { full_attention: { rope_type: "longrope", short_factor: Array(32).fill(1), long_factor: Array(32).fill(1), original_max_position_embeddings: 512 } } }, "CONFIG_INVALID", "longrope"],
   ])("%j → %s", (json, code, hint) => {
     const answer = codeAndMessage(json);
     expect(answer).toContain(code);
@@ -75,8 +77,16 @@ describe("configToJson", () => {
     { model_type: "mpnet", vocab_size: 30527, max_position_embeddings: 514, relative_attention_num_buckets: 32 },
     { model_type: "electra", embedding_size: 64, hidden_size: 256, num_attention_heads: 4 },
     { model_type: "albert", embedding_size: 64, hidden_size: 768, num_attention_heads: 12, num_hidden_groups: 2, inner_group_num: 1, classifier_dropout_prob: 0.3, hidden_act: "gelu_new" },
+    { model_type: "modernbert", num_hidden_layers: 2, layer_types: ["sliding_attention", "full_attention"], rope_parameters: { full_attention: { rope_type: "default", rope_theta: 5000 }, sliding_attention: { rope_type: "linear", rope_theta: 100, factor: 2 } }, decoder_bias: false, classifier_pooling: "mean" },
   ])("writes $model_type as it was read", (raw) => {
     expect(configToJson(parseConfig(raw))).toMatchObject(raw);
+  });
+
+  it("reads ModernBERT's keys of transformers 4", () => {
+    expect(parseConfig({ model_type: "modernbert", num_hidden_layers: 3, global_attn_every_n_layers: 2, global_rope_theta: 7000, local_rope_theta: 300 })).toMatchObject({
+      layerTypes: ["full_attention", "sliding_attention", "full_attention"],
+      rotary: { full_attention: { theta: 7000, dims: 64 }, sliding_attention: { theta: 300, dims: 64 } },
+    });
   });
 
   it("counts RoBERTa's usable positions", () => {

@@ -9,6 +9,7 @@ import { gptNeoXToJson, parseGPTNeoXConfig, type GPTNeoXConfig } from "./gpt-neo
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
 import { llamaToJson, parseLlamaConfig, type LlamaConfig } from "./llama.ts";
 import { mistralToJson, parseMistralConfig, type MistralConfig } from "./mistral.ts";
+import { modernbertToJson, parseModernBertConfig, type ModernBertConfig } from "./modernbert.ts";
 import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
 import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
@@ -26,6 +27,7 @@ interface ConfigOf {
   gpt_neox: GPTNeoXConfig;
   llama: LlamaConfig;
   mistral: MistralConfig;
+  modernbert: ModernBertConfig;
   mpnet: MPNetConfig;
   phi3: Phi3Config;
   qwen2: Qwen2Config;
@@ -55,6 +57,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   gpt_neox: { parse: parseGPTNeoXConfig, toJson: gptNeoXToJson },
   llama: { parse: parseLlamaConfig, toJson: llamaToJson },
   mistral: { parse: parseMistralConfig, toJson: mistralToJson },
+  modernbert: { parse: parseModernBertConfig, toJson: modernbertToJson },
   mpnet: { parse: parseMPNetConfig, toJson: mpnetToJson },
   phi3: { parse: parsePhi3Config, toJson: phi3ToJson },
   qwen2: { parse: parseQwen2Config, toJson: qwenToJson },

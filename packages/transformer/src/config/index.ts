@@ -3,6 +3,7 @@ export type { AlbertConfig } from "./albert.ts";
 export type { BertConfig } from "./bert.ts";
 export type { DistilBertConfig } from "./distilbert.ts";
 export type { ElectraConfig } from "./electra.ts";
+export type { ModernBertConfig } from "./modernbert.ts";
 export type { MPNetConfig } from "./mpnet.ts";
 export type { RobertaConfig } from "./roberta.ts";
 export type { GemmaConfig, Gemma2Config, Gemma3Config } from "./gemma.ts";

@@ -13,6 +13,7 @@ import { gpt2ForCausalLM, gpt2ForSequenceClassification, gpt2Model } from "../fa
 import { gptNeoXForCausalLM, gptNeoXForSequenceClassification, gptNeoXModel } from "../families/gpt-neox.ts";
 import { llamaModel } from "../families/llama.ts";
 import { mistralModel } from "../families/mistral.ts";
+import { modernbertForMaskedLM, modernbertForQuestionAnswering, modernbertForSequenceClassification, modernbertForTokenClassification, modernbertModel } from "../families/modernbert.ts";
 import { mpnetEncoder, mpnetForMaskedLM, mpnetForSequenceClassification, mpnetModel } from "../families/mpnet.ts";
 import { phi3Model } from "../families/phi3.ts";
 import { qwen2Model } from "../families/qwen2.ts";
@@ -91,6 +92,14 @@ const encoder = <C extends ModelConfig>(name: string, modelType: C["modelType"],
 const decoder = <C extends LlamaLikeConfig & ModelConfig>(name: string, modelType: C["modelType"], model: DecoderModel<C>, softCap?: (config: C) => number | undefined): Architecture[] =>
   family(name, { modelType, base: "model", heads: decoderHeads(model, softCap), smallest: ONE_TOKEN });
 
+const modernbert = {
+  none: modernbertModel,
+  "sequence-classification": modernbertForSequenceClassification,
+  "token-classification": modernbertForTokenClassification,
+  "question-answering": modernbertForQuestionAnswering,
+  "masked-lm": modernbertForMaskedLM,
+};
+
 const roberta = { none: robertaModel, "sequence-classification": robertaForSequenceClassification, ...plainHeads("roberta", robertaEncoder), "masked-lm": robertaForMaskedLM };
 
 const architectures: readonly Architecture[] = [
@@ -98,6 +107,7 @@ const architectures: readonly Architecture[] = [
   ...encoder("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
   ...encoder("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
   ...encoder("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
+  ...family("ModernBert", { modelType: "modernbert", base: "model", heads: modernbert, smallest: ONE_TOKEN }),
   ...encoder("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),
   ...encoder("Roberta", "roberta", "roberta", roberta),
   ...encoder("XLMRoberta", "xlm-roberta", "roberta", roberta),

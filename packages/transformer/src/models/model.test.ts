@@ -24,6 +24,7 @@ const families = {
   bert,
   distilbert,
   electra: createConfig({ modelType: "electra", ...tiny, embeddingSize: 6, labels: ["bad", "good"] }),
+  modernbert: createConfig({ modelType: "modernbert", ...tiny, localAttention: 2, padTokenId: 0, labels: ["bad", "good"] }),
   mpnet: createConfig({ modelType: "mpnet", ...tiny, relativeAttentionNumBuckets: 8, labels: ["bad", "good"] }),
   roberta: createConfig({ modelType: "roberta", ...tiny, labels: ["bad", "good"] }),
   "xlm-roberta": createConfig({ modelType: "xlm-roberta", ...tiny, labels: ["bad", "good"] }),

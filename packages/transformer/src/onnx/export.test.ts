@@ -19,8 +19,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const device = new ReferenceDevice();
 // As large as int8 asks for, so that it is used.
 const sizes = { vocabSize: 80, hiddenSize: 64, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 128, maxPositionEmbeddings: 16, labels: ["bad", "good", "odd"] };
-const configs = { bert: createConfig({ modelType: "bert", ...sizes }), distilbert: createConfig({ modelType: "distilbert", ...sizes }) };
-const model = (family: "bert" | "distilbert", head: Head, seed = 3): Model => createModel(device, architectureFor(family, head), configs[family], seed);
+const configs = {
+  bert: createConfig({ modelType: "bert", ...sizes }),
+  distilbert: createConfig({ modelType: "distilbert", ...sizes }),
+  modernbert: createConfig({ modelType: "modernbert", ...sizes, localAttention: 4, classifierPooling: "mean", padTokenId: 0 }),
+};
+type Family = keyof typeof configs;
+const model = (family: Family, head: Head, seed = 3): Model => createModel(device, architectureFor(family, head), configs[family], seed);
 
 /** [batch, length] ids from nowhere, the last row half as long as the others, the second half of each row of type 1. */
 function inputsOf(batch: number, length: number) {
@@ -47,7 +52,7 @@ const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =
 
 type TextHead = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm";
 
-const kinds: ["bert" | "distilbert", TextHead, outputs: string[]][] = [
+const kinds: [Family, TextHead, outputs: string[]][] = [
   ["bert", "none", ["last_hidden_state"]],
   ["bert", "sequence-classification", ["logits"]],
   ["bert", "token-classification", ["logits"]],
@@ -55,6 +60,9 @@ const kinds: ["bert" | "distilbert", TextHead, outputs: string[]][] = [
   ["bert", "masked-lm", ["logits"]],
   ["distilbert", "none", ["last_hidden_state"]],
   ["distilbert", "sequence-classification", ["logits"]],
+  ["modernbert", "none", ["last_hidden_state"]],
+  ["modernbert", "sequence-classification", ["logits"]],
+  ["modernbert", "masked-lm", ["logits"]],
 ];
 
 describe("an exported file", () => {
