@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, loadTokenizer, modelPlan, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, loadTokenizer, modelPlan, openModelFolder, textConfigOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH } from "./trial.ts";
 
@@ -29,12 +29,13 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   try {
     const tokenizer = tokenizerOf(folder);
     const { architecture, config } = modelPlan(folder, options);
-    const length = Math.min(USUAL_BATCH.length, config.maxPositionEmbeddings);
+    const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
+    const length = Math.min(USUAL_BATCH.length, maxPositionEmbeddings);
     const device = await held.open(() => modelTrial(architecture, config, { ...USUAL_BATCH, length }));
     const { model, missing } = await loadModel(device, folder, options);
-    if (tokenizer.vocabSize > model.config.vocabSize) {
+    if (tokenizer.vocabSize > vocabSize) {
       model.dispose();
-      throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${model.config.vocabSize}: the files come from different models, download all of them again`);
+      throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${vocabSize}: the files come from different models, download all of them again`);
     }
     return { model, tokenizer, missing, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
   } finally {
@@ -53,7 +54,7 @@ function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: ModelFolder)
 async function maxLengthOf(folder: ModelFolder, model: Model, tokenizer: Tokenizer): Promise<number> {
   const sentenceConfig = await readJson(folder, "sentence_bert_config.json");
   const sentenceLimit = (sentenceConfig as { max_seq_length?: unknown } | undefined)?.max_seq_length;
-  const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, model.config.maxPositionEmbeddings];
+  const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, textConfigOf(model.config).maxPositionEmbeddings];
   return Math.min(...limits);
 }
 

@@ -52,6 +52,8 @@ describe("parseConfig", () => {
     [{ model_type: "mpnet", relative_attention_num_buckets: 6 }, "CONFIG_INVALID", "multiple of 4"],
     [{ model_type: "electra", embedding_size: 0 }, "CONFIG_INVALID", "embedding_size"],
     [{ model_type: "albert", hidden_size: 10, num_attention_heads: 3 }, "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "vit", image_size: 8 }, "CONFIG_INVALID", "smaller than patch_size"],
+    [{ model_type: "vit", hidden_size: 10 }, "CONFIG_INVALID", "not divisible"],
     [{ model_type: "modernbert", layer_types: ["full_attention"] }, "CONFIG_INVALID", "layer_types lists 1"],
     [{ model_type: "modernbert", rope_parameters: { full_attention: { rope_type: "longrope", short_factor: Array(32).fill(1), long_factor: Array(32).fill(1), original_max_position_embeddings: 512 } } }, "CONFIG_INVALID", "longrope"],
   ])("%j → %s", (json, code, hint) => {
@@ -78,6 +80,7 @@ describe("configToJson", () => {
     { model_type: "electra", embedding_size: 64, hidden_size: 256, num_attention_heads: 4 },
     { model_type: "albert", embedding_size: 64, hidden_size: 768, num_attention_heads: 12, num_hidden_groups: 2, inner_group_num: 1, classifier_dropout_prob: 0.3, hidden_act: "gelu_new" },
     { model_type: "modernbert", num_hidden_layers: 2, layer_types: ["sliding_attention", "full_attention"], rope_parameters: { full_attention: { rope_type: "default", rope_theta: 5000 }, sliding_attention: { rope_type: "linear", rope_theta: 100, factor: 2 } }, decoder_bias: false, classifier_pooling: "mean" },
+    { model_type: "vit", image_size: 224, patch_size: [8, 16], qkv_bias: false, pooler_output_size: 5, pooler_act: "relu" },
   ])("writes $model_type as it was read", (raw) => {
     expect(configToJson(parseConfig(raw))).toMatchObject(raw);
   });
@@ -90,7 +93,7 @@ describe("configToJson", () => {
   });
 
   it("counts RoBERTa's usable positions", () => {
-    expect(parseConfig({ model_type: "roberta", max_position_embeddings: 514 }).maxPositionEmbeddings).toBe(512);
+    expect(parseConfig({ model_type: "roberta", max_position_embeddings: 514 })).toMatchObject({ maxPositionEmbeddings: 512 });
   });
 
   it("writes a configuration made from scratch", () => {

@@ -15,6 +15,7 @@ import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
 import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
+import { parseViTConfig, vitToJson, type ViTConfig } from "./vit.ts";
 
 interface ConfigOf {
   albert: AlbertConfig;
@@ -34,6 +35,7 @@ interface ConfigOf {
   qwen3: Qwen3Config;
   roberta: RobertaConfig;
   smollm3: SmolLM3Config;
+  vit: ViTConfig;
   "xlm-roberta": RobertaConfig;
 }
 
@@ -64,6 +66,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   qwen3: { parse: parseQwen3Config, toJson: qwenToJson },
   roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
   smollm3: { parse: parseSmolLM3Config, toJson: smollm3ToJson },
+  vit: { parse: parseViTConfig, toJson: vitToJson },
   "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
 };
 

@@ -20,9 +20,10 @@ import { qwen2Model } from "../families/qwen2.ts";
 import { qwen3Model } from "../families/qwen3.ts";
 import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, robertaModel } from "../families/roberta.ts";
 import { smollm3Model } from "../families/smollm3.ts";
+import { vitForImageClassification, vitModel } from "../families/vit.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { Scope } from "../nn/scope.ts";
-import { ONE_TOKEN, ONE_TYPED_TOKEN, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
+import { ONE_TOKEN, ONE_TYPED_TOKEN, oneImage, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
 import type { ModelOutputs } from "./outputs.ts";
 
 /** What a model is for: decides its outputs and its loss. */
@@ -133,6 +134,8 @@ const architectures: readonly Architecture[] = [
   ...decoder<Qwen2Config>("Qwen2", "qwen2", qwen2Model),
   ...decoder<Qwen3Config>("Qwen3", "qwen3", qwen3Model),
   ...decoder<SmolLM3Config>("SmolLM3", "smollm3", smollm3Model),
+
+  ...family("ViT", { modelType: "vit", base: "vit", heads: { none: vitModel, "image-classification": vitForImageClassification }, smallest: oneImage }),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

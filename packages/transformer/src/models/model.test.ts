@@ -30,15 +30,21 @@ const families = {
   "xlm-roberta": createConfig({ modelType: "xlm-roberta", ...tiny, labels: ["bad", "good"] }),
 };
 
+const images = {
+  vit: createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, imageSize: [7, 4], patchSize: [3, 2], numChannels: 2, labels: ["bad", "good"] }),
+};
+const pixelValues = hostTensor(Float32Array.from({ length: 2 * 2 * 7 * 4 }, (_, i) => Math.sin(i)), [2, 2, 7, 4]);
+
 const ids = hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 0), [2, 4]);
 const attentionMask = hostTensor(Int32Array.of(1, 1, 1, 1, 1, 1, 1, 0), [2, 4]);
 
 async function outputsOf(model: Model) {
+  const reads = Object.keys(model.architecture.smallestInputs(model.config));
   using forward = compile(model.device, "forward", (inputs) => {
-    const { logits, startLogits, lastHiddenState } = model.forward({ inputIds: inputs.inputIds!, attentionMask: inputs.attentionMask! });
+    const { logits, startLogits, lastHiddenState } = model.forward(inputs);
     return { hidden: lastHiddenState, ...(logits && { logits }), ...(startLogits && { logits: startLogits }) };
   });
-  return forward.run({ inputIds: ids, attentionMask });
+  return forward.run({ ...(reads.includes("inputIds") && { inputIds: ids, attentionMask }), ...(reads.includes("pixelValues") && { pixelValues }) });
 }
 
 describe("parameters", () => {
@@ -59,9 +65,10 @@ describe("parameters", () => {
 
 describe("a model", () => {
   const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
-  const heads = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
+  const ofTexts = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
+  const heads = [...ofTexts, ["vit", "none"], ["vit", "image-classification"]] as const;
   it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
-    using model = createModel(device, architectureFor(family, head), families[family], 1);
+    using model = createModel(device, architectureFor(family, head), { ...families, ...images }[family], 1);
     const path = join(folder, `${family}-${head}`);
     await saveModel(model, path);
     const { model: loaded, missing, unexpected } = await loadModel(device, path);
@@ -70,6 +77,13 @@ describe("a model", () => {
     expect(loaded.architecture.name).toBe(model.architecture.name);
     const [before, after] = [await outputsOf(model), await outputsOf(loaded)];
     for (const name of Object.keys(before)) expect(after[name]!.data).toEqual(before[name]!.data);
+  });
+
+  it("of images wants those of its size", async () => {
+    using model = createModel(device, architectureFor("vit", "none"), images.vit, 1);
+    using forward = compile(device, "forward", (inputs) => ({ hidden: model.forward(inputs).lastHiddenState }));
+    await expect(forward.run({ pixelValues: hostTensor(new Float32Array(2 * 4 * 4), [1, 2, 4, 4]) })).rejects.toThrow(/\[batch, 2, 7, 4\], got \[1, 2, 4, 4\]/);
+    await expect(forward.run({ inputIds: ids })).rejects.toThrow(/pixelValues is missing/);
   });
 
   it("starts the same for the same seed, and differently for another", async () => {

@@ -86,6 +86,19 @@ describe("an exported file", () => {
     await session.release();
   });
 
+  it("of images takes any number of them", async () => {
+    using own = createModel(device, architectureFor("vit", "image-classification"), createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 12, imageSize: [6, 6], patchSize: [3, 2], labels: ["cat", "dog"] }), 3);
+    const session = await InferenceSession.create(await modelToOnnx(own));
+    expect([session.inputNames, session.outputNames]).toEqual([["pixel_values"], ["logits"]]);
+    using forward = compile(device, "forward", (inputs) => onnxOutputs(own.forward(inputs)));
+    for (const batch of [1, 4]) {
+      const pixels = Float32Array.from({ length: batch * 108 }, (_, i) => Math.sin(i));
+      const actual = await session.run({ pixel_values: new Tensor("float32", pixels, [batch, 3, 6, 6]) });
+      expect(largestDifference(actual["logits"]!.data as Float32Array, (await forward.run({ pixelValues: hostTensor(pixels, [batch, 3, 6, 6]) }))["logits"]!.data)).toBeLessThan(1e-5);
+    }
+    await session.release();
+  });
+
   it("of a model for very short texts is right to its last position", async () => {
     using own = createModel(device, architectureFor("bert", "sequence-classification"), createConfig({ modelType: "bert", ...sizes, maxPositionEmbeddings: 8 }), 3);
     const session = await InferenceSession.create(await modelToOnnx(own));
