@@ -1,6 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
+import { debertaV2ToJson, parseDebertaV2Config, type DebertaV2Config } from "./deberta-v2.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
 import { gemmaToJson, parseGemma2Config, parseGemma3Config, type Gemma2Config, type Gemma3Config } from "./gemma.ts";
@@ -20,6 +21,7 @@ import { parseViTConfig, vitToJson, type ViTConfig } from "./vit.ts";
 interface ConfigOf {
   albert: AlbertConfig;
   bert: BertConfig;
+  "deberta-v2": DebertaV2Config;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
   gemma2: Gemma2Config;
@@ -51,6 +53,7 @@ interface ConfigFormat<C extends ModelConfig> {
 const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   albert: { parse: parseAlbertConfig, toJson: albertToJson },
   bert: { parse: parseBertConfig, toJson: bertToJson },
+  "deberta-v2": { parse: parseDebertaV2Config, toJson: debertaV2ToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
   gemma2: { parse: parseGemma2Config, toJson: gemmaToJson },

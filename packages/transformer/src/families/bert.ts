@@ -35,7 +35,7 @@ export function bertEmbeddings(scope: Scope, config: EncoderConfig, { inputIds, 
 }
 
 /** Without ids every token is of type 0. */
-function typesOf(scope: Scope, ids: Tensor | undefined, table: { count: number; size: number; initializerRange: number }): Tensor {
+export function typesOf(scope: Scope, ids: Tensor | undefined, table: { count: number; size: number; initializerRange: number }): Tensor {
   return ids ? embedding(scope, ids, table) : firstPositions(scope.parameter("weight", [table.count, table.size], normal(table.initializerRange)), 1, table.size);
 }
 

@@ -2,6 +2,7 @@ import { HeddleError } from "@heddle/kernels";
 import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Config, Qwen2Config, Qwen3Config, SmolLM3Config } from "../config/index.ts";
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
+import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
 import type { DecoderModel } from "../families/decoder.ts";
 import { decoderHeads } from "../families/decoder-heads.ts";
@@ -106,6 +107,7 @@ const roberta = { none: robertaModel, "sequence-classification": robertaForSeque
 const architectures: readonly Architecture[] = [
   ...encoder("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
   ...encoder("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
+  ...encoder("DebertaV2", "deberta-v2", "deberta", { none: debertaV2Model, "sequence-classification": debertaV2ForSequenceClassification, ...plainHeads("deberta", debertaV2Model), "masked-lm": debertaV2ForMaskedLM }),
   ...encoder("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
   ...encoder("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
   ...family("ModernBert", { modelType: "modernbert", base: "model", heads: modernbert, smallest: ONE_TOKEN }),

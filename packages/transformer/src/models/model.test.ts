@@ -22,6 +22,7 @@ const distilbert = createConfig({ modelType: "distilbert", ...tiny, labels: ["ba
 const families = {
   albert: createConfig({ modelType: "albert", ...tiny, embeddingSize: 6, numHiddenGroups: 2, labels: ["bad", "good"] }),
   bert,
+  "deberta-v2": createConfig({ modelType: "deberta-v2", ...tiny, embeddingSize: 6, relativeAttention: true, positionBuckets: 4, normRelEbd: "layer_norm", posAttType: ["p2c", "c2p"], typeVocabSize: 2, labels: ["bad", "good"] }),
   distilbert,
   electra: createConfig({ modelType: "electra", ...tiny, embeddingSize: 6, labels: ["bad", "good"] }),
   modernbert: createConfig({ modelType: "modernbert", ...tiny, localAttention: 2, padTokenId: 0, labels: ["bad", "good"] }),

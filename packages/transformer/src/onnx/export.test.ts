@@ -23,6 +23,7 @@ const configs = {
   bert: createConfig({ modelType: "bert", ...sizes }),
   distilbert: createConfig({ modelType: "distilbert", ...sizes }),
   modernbert: createConfig({ modelType: "modernbert", ...sizes, localAttention: 4, classifierPooling: "mean", padTokenId: 0 }),
+  "deberta-v2": createConfig({ modelType: "deberta-v2", ...sizes, maxPositionEmbeddings: 48, relativeAttention: true, positionBuckets: 8, normRelEbd: "layer_norm", shareAttKey: true, posAttType: ["p2c", "c2p"], positionBiasedInput: false }),
 };
 type Family = keyof typeof configs;
 const model = (family: Family, head: Head, seed = 3): Model => createModel(device, architectureFor(family, head), configs[family], seed);
@@ -60,6 +61,7 @@ const kinds: [Family, TextHead, outputs: string[]][] = [
   ["bert", "masked-lm", ["logits"]],
   ["distilbert", "none", ["last_hidden_state"]],
   ["distilbert", "sequence-classification", ["logits"]],
+  ["deberta-v2", "sequence-classification", ["logits"]],
   ["modernbert", "none", ["last_hidden_state"]],
   ["modernbert", "sequence-classification", ["logits"]],
   ["modernbert", "masked-lm", ["logits"]],
