@@ -1,6 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
+import { clipToJson, parseClipConfig, type ClipConfig } from "./clip.ts";
 import { debertaV2ToJson, parseDebertaV2Config, type DebertaV2Config } from "./deberta-v2.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
@@ -21,6 +22,7 @@ import { parseViTConfig, vitToJson, type ViTConfig } from "./vit.ts";
 interface ConfigOf {
   albert: AlbertConfig;
   bert: BertConfig;
+  clip: ClipConfig;
   "deberta-v2": DebertaV2Config;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
@@ -53,6 +55,7 @@ interface ConfigFormat<C extends ModelConfig> {
 const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   albert: { parse: parseAlbertConfig, toJson: albertToJson },
   bert: { parse: parseBertConfig, toJson: bertToJson },
+  clip: { parse: parseClipConfig, toJson: clipToJson },
   "deberta-v2": { parse: parseDebertaV2Config, toJson: debertaV2ToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
@@ -130,7 +133,9 @@ const ACTIVATION_KEYS = ["hidden_act", "activation", "activation_function", "hid
 function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void {
   if (Object.keys(config.raw).length === 0) return;
   const key = ACTIVATION_KEYS.find((name) => name in json);
-  if (key !== undefined && key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
+  if (key === undefined || !(key in config.raw) || !("hiddenAct" in config)) return;
+  const read = parseConfig(config.raw);
+  if ("hiddenAct" in read && read.hiddenAct === config.hiddenAct) json[key] = config.raw[key];
 }
 
 function asObject(source: string | object): Readonly<Record<string, unknown>> {

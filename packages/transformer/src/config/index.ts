@@ -1,6 +1,7 @@
 export { MODEL_TYPES, configToJson, createConfig, parseConfig, withLabels, type ConfigOptions, type ModelConfig, type ModelType } from "./config.ts";
 export type { AlbertConfig } from "./albert.ts";
 export type { BertConfig } from "./bert.ts";
+export type { ClipConfig, ClipTextConfig, ClipTowerConfig, ClipVisionConfig } from "./clip.ts";
 export type { DebertaV2Config } from "./deberta-v2.ts";
 export type { DistilBertConfig } from "./distilbert.ts";
 export type { ElectraConfig } from "./electra.ts";

@@ -1,4 +1,4 @@
-import { add, attention, cast, mul, reshape, slice, sub, type Tensor } from "@heddle/kernels";
+import { add, asTensor, attention, cast, mul, reshape, slice, sub, type Tensor } from "@heddle/kernels";
 import type { DebertaV2Config } from "../config/index.ts";
 import type { EncoderInputs } from "../models/inputs.ts";
 import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
@@ -43,7 +43,7 @@ function placeOf(scope: Scope, config: DebertaV2Config, { inputIds, attentionMas
   if (!relativeAttention) return { isToken, distances: undefined };
   const maxDistance = maxRelativePositions < 1 ? maxPositionEmbeddings : maxRelativePositions;
   const span = buckets > 0 ? buckets : maxDistance;
-  const learned = add(scope.in("rel_embeddings").parameter("weight", [2 * span, hiddenSize], normal(initializerRange)), 0);
+  const learned = asTensor(scope.in("rel_embeddings").parameter("weight", [2 * span, hiddenSize], normal(initializerRange)));
   const table = normRelEbd.includes("layer_norm") ? layerNorm(scope.in("LayerNorm"), learned, layerNormEps) : learned;
   return { isToken, distances: { table, rows: distanceRows(inputIds.shape[1]!, maxPositionEmbeddings, { span, buckets, maxDistance }) } };
 }

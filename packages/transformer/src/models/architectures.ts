@@ -3,6 +3,7 @@ import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Conf
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
+import { clipModel } from "../families/clip.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
 import type { DecoderModel } from "../families/decoder.ts";
 import { decoderHeads } from "../families/decoder-heads.ts";
@@ -137,6 +138,7 @@ const architectures: readonly Architecture[] = [
   ...decoder<Qwen3Config>("Qwen3", "qwen3", qwen3Model),
   ...decoder<SmolLM3Config>("SmolLM3", "smollm3", smollm3Model),
 
+  ...family("CLIP", { modelType: "clip", base: "clip", heads: { none: clipModel }, smallest: ({ visionConfig }) => ({ ...ONE_TOKEN, ...oneImage(visionConfig) }) }),
   ...family("ViT", { modelType: "vit", base: "vit", heads: { none: vitModel, "image-classification": vitForImageClassification }, smallest: oneImage }),
 ];
 

@@ -23,6 +23,13 @@ export interface ImageInputs {
   readonly pixelValues: Tensor;
 }
 
+/** What a model of texts and images reads: a batch of each. */
+export interface TextAndImageInputs extends ImageInputs {
+  /** i32 [batch, length], as encoders have them. */
+  readonly inputIds: Tensor;
+  readonly attentionMask?: Tensor | undefined;
+}
+
 /** All that models read; each takes some of it. Ids are i32 [batch, length]. */
 export interface ModelInputs {
   readonly inputIds?: Tensor | undefined;

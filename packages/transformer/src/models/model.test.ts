@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
 import { afterAll, describe, expect, it } from "vitest";
-import { createConfig } from "../config/index.ts";
+import { createConfig, parseConfig } from "../config/index.ts";
 import { positionsPastPadding } from "../families/roberta.ts";
 import { architectureByName, architectureFor, type Head } from "./architectures.ts";
 import { createModel } from "./create.ts";
@@ -34,6 +34,12 @@ const families = {
 const images = {
   vit: createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, imageSize: [7, 4], patchSize: [3, 2], numChannels: 2, labels: ["bad", "good"] }),
 };
+const clip = parseConfig({
+  model_type: "clip",
+  projection_dim: 5,
+  text_config: { vocab_size: 31, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 12, max_position_embeddings: 16, eos_token_id: 3 },
+  vision_config: { hidden_size: 6, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 12, image_size: [7, 4], patch_size: [3, 2], num_channels: 2 },
+});
 const pixelValues = hostTensor(Float32Array.from({ length: 2 * 2 * 7 * 4 }, (_, i) => Math.sin(i)), [2, 2, 7, 4]);
 
 const ids = hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 0), [2, 4]);
@@ -42,8 +48,9 @@ const attentionMask = hostTensor(Int32Array.of(1, 1, 1, 1, 1, 1, 1, 0), [2, 4]);
 async function outputsOf(model: Model) {
   const reads = Object.keys(model.architecture.smallestInputs(model.config));
   using forward = compile(model.device, "forward", (inputs) => {
-    const { logits, startLogits, lastHiddenState } = model.forward(inputs);
-    return { hidden: lastHiddenState, ...(logits && { logits }), ...(startLogits && { logits: startLogits }) };
+    const { logits, startLogits, lastHiddenState, logitsPerImage } = model.forward(inputs);
+    const scores = logits ?? startLogits ?? logitsPerImage;
+    return { hidden: lastHiddenState, ...(scores && { logits: scores }) };
   });
   return forward.run({ ...(reads.includes("inputIds") && { inputIds: ids, attentionMask }), ...(reads.includes("pixelValues") && { pixelValues }) });
 }
@@ -67,9 +74,9 @@ describe("parameters", () => {
 describe("a model", () => {
   const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
   const ofTexts = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
-  const heads = [...ofTexts, ["vit", "none"], ["vit", "image-classification"]] as const;
+  const heads = [...ofTexts, ["vit", "none"], ["vit", "image-classification"], ["clip", "none"]] as const;
   it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
-    using model = createModel(device, architectureFor(family, head), { ...families, ...images }[family], 1);
+    using model = createModel(device, architectureFor(family, head), { ...families, ...images, clip }[family], 1);
     const path = join(folder, `${family}-${head}`);
     await saveModel(model, path);
     const { model: loaded, missing, unexpected } = await loadModel(device, path);
@@ -85,6 +92,17 @@ describe("a model", () => {
     using forward = compile(device, "forward", (inputs) => ({ hidden: model.forward(inputs).lastHiddenState }));
     await expect(forward.run({ pixelValues: hostTensor(new Float32Array(2 * 4 * 4), [1, 2, 4, 4]) })).rejects.toThrow(/\[batch, 2, 7, 4\], got \[1, 2, 4, 4\]/);
     await expect(forward.run({ inputIds: ids })).rejects.toThrow(/pixelValues is missing/);
+  });
+
+  it("of texts and images takes a text at its end, wherever that is, and begins with CLIP's scale", async () => {
+    using model = createModel(device, architectureFor("clip", "none"), clip, 1);
+    expect((await device.readStates([model.parameters.get("logit_scale")!]))[0]).toEqual(Float32Array.of(2.6592));
+    using forward = compile(device, "forward", (inputs) => ({ texts: model.forward(inputs).textEmbeds! }));
+    const textsOf = async (...rows: number[][]) => (await forward.run({ inputIds: hostTensor(Int32Array.from(rows.flat()), [rows.length, 4]), attentionMask: hostTensor(new Int32Array(4 * rows.length).fill(1), [rows.length, 4]), pixelValues })).texts!.data;
+    // What comes after the end changes nothing, another end as little.
+    const texts = await textsOf([7, 9, 3, 8], [7, 9, 3, 3]);
+    expect(texts.slice(5)).toEqual(texts.slice(0, 5));
+    expect((await textsOf([7, 3, 9, 8])).slice(0, 5)).not.toEqual(texts.slice(0, 5));
   });
 
   it("starts the same for the same seed, and differently for another", async () => {

@@ -6,7 +6,7 @@ import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFolder } from "../checkpoint/index.ts";
-import { createConfig } from "../config/index.ts";
+import { createConfig, parseConfig } from "../config/index.ts";
 import { architectureFor, createModel, type Head, type Model } from "../models/index.ts";
 import { exportOnnx, modelToOnnx } from "./export.ts";
 import { isOnnxFile, type OnnxDtype } from "./dtypes.ts";
@@ -97,6 +97,24 @@ describe("an exported file", () => {
       const pixels = Float32Array.from({ length: batch * 108 }, (_, i) => Math.sin(i));
       const actual = await session.run({ pixel_values: new Tensor("float32", pixels, [batch, 3, 6, 6]) });
       expect(largestDifference(actual["logits"]!.data as Float32Array, (await forward.run({ pixelValues: hostTensor(pixels, [batch, 3, 6, 6]) }))["logits"]!.data)).toBeLessThan(1e-5);
+    }
+    await session.release();
+  });
+
+  it("of texts and images takes any number of each", async () => {
+    const tower = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 12 };
+    const config = parseConfig({ model_type: "clip", text_config: { ...tower, vocab_size: 80, max_position_embeddings: 16, eos_token_id: 2 }, vision_config: { ...tower, image_size: 6, patch_size: 3 } });
+    using own = createModel(device, architectureFor("clip", "none"), config, 3);
+    const session = await InferenceSession.create(await modelToOnnx(own));
+    expect([session.inputNames, session.outputNames]).toEqual([["input_ids", "pixel_values", "attention_mask"], ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"]]);
+    using forward = compile(device, "forward", (inputs) => onnxOutputs(own.forward(inputs)));
+    for (const [texts, images, length] of [[1, 3, 5], [4, 1, 16]] as const) {
+      const { inputIds, attentionMask } = inputsOf(texts, length);
+      const pixels = Float32Array.from({ length: images * 108 }, (_, i) => Math.sin(i));
+      const int64 = (data: Int32Array) => new Tensor("int64", BigInt64Array.from(data, BigInt), [texts, length]);
+      const actual = await session.run({ input_ids: int64(inputIds), attention_mask: int64(attentionMask), pixel_values: new Tensor("float32", pixels, [images, 3, 6, 6]) });
+      const wanted = await forward.run({ inputIds: hostTensor(inputIds, [texts, length]), attentionMask: hostTensor(attentionMask, [texts, length]), pixelValues: hostTensor(pixels, [images, 3, 6, 6]) });
+      for (const name of session.outputNames) expect(largestDifference(actual[name]!.data as Float32Array, wanted[name]!.data), name).toBeLessThan(1e-5);
     }
     await session.release();
   });
