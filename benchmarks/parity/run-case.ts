@@ -54,7 +54,20 @@ const INPUT_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** Parameters that transformers 5 calls otherwise in memory, where the golden gradients come from, than in files. */
-const FILE_NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = { gpt_neox: { "lm_head.weight": "embed_out.weight" } };
+const FILE_NAMES: Readonly<Record<string, readonly (readonly [inMemory: RegExp, inFiles: string])[]>> = {
+  gpt_neox: [[/^lm_head\./, "embed_out."]],
+  vit: [
+    [/^vit\.layers\./, "vit.encoder.layer."],
+    [/attention\.q_proj/, "attention.attention.query"],
+    [/attention\.k_proj/, "attention.attention.key"],
+    [/attention\.v_proj/, "attention.attention.value"],
+    [/attention\.o_proj/, "attention.output.dense"],
+    [/mlp\.fc1/, "intermediate.dense"],
+    [/mlp\.fc2/, "output.dense"],
+  ],
+};
+
+const nameInFiles = ({ config }: Model, name: string): string => (FILE_NAMES[config.modelType] ?? []).reduce((found, [inMemory, inFiles]) => found.replace(inMemory, inFiles), name);
 
 /** Runs everything that the case holds: forward pass, loss, gradients, the training run. */
 export async function runCase(device: Device, golden: GoldenCase): Promise<CaseResult> {
@@ -129,8 +142,7 @@ async function checkForwardAndGradients(model: Model, golden: GoldenCase, batch:
     if (wantedGradients.length === 0) return { forward, grad: null };
     const grad = new Tally(GRADIENT_TOLERANCE);
     const floor = GRADIENT_FLOOR * Math.max(...wantedGradients.map(([, { data }]) => largest(data)));
-    const names = FILE_NAMES[model.config.modelType] ?? {};
-    for (const [name, wanted] of wantedGradients) grad.add(compareTensors(`grad.${name}`, outputs[`grad.${names[name] ?? name}`], wanted, floor));
+    for (const [name, wanted] of wantedGradients) grad.add(compareTensors(`grad.${name}`, outputs[`grad.${nameInFiles(model, name)}`], wanted, floor));
     return { forward, grad };
   } finally {
     run.dispose();
@@ -181,7 +193,7 @@ async function checkTraining(model: Model, golden: GoldenCase, { hyperparameters
   for (const [name, wanted] of withPrefix(golden, "trained.")) {
     const gradient = golden.tensors.get(`grad.${name}`);
     if (gradient && largest(gradient.data) < CHANCE_SHARE * largestGradient) continue;
-    const state = model.parameters.get(name);
+    const state = model.parameters.get(nameInFiles(model, name));
     const actual = state && { shape: state.type.shape, data: (await model.device.readStates([state]))[0]! };
     trained.add(compareTensors(`trained.${name}`, actual, wanted, 1));
   }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile, hostTensor } from "@heddle/kernels";
 import { HeddleError, openDevice, pipeline, type Device, type DeviceName, type FeatureExtractionPipeline } from "@heddle/tasks";
-import { loadModel, openFileSource, SafetensorsReader } from "@heddle/transformer";
+import { loadModel, openFileSource, SafetensorsReader, textConfigOf } from "@heddle/transformer";
 import { takeTurns, timed } from "../versus/turns.ts";
 import { spearman } from "./spearman.ts";
 
@@ -45,7 +45,7 @@ async function sentencesPerSecond(device: Device, folder: string, kinds: readonl
   const passes = kinds.map((kind) => compile(device, `speed/${kind}`, ({ inputIds, attentionMask }) => ({ hidden: model.forward({ inputIds: inputIds!, attentionMask: attentionMask! }).lastHiddenState }), { int8: kind === "int8" }));
   const shape = [BATCH, LENGTH];
   const inputs = {
-    inputIds: hostTensor(Int32Array.from({ length: BATCH * LENGTH }, (_, i) => (i * 7919) % model.config.vocabSize), shape),
+    inputIds: hostTensor(Int32Array.from({ length: BATCH * LENGTH }, (_, i) => (i * 7919) % textConfigOf(model.config).vocabSize), shape),
     attentionMask: hostTensor(new Int32Array(BATCH * LENGTH).fill(1), shape),
   };
   const { medians } = await takeTurns(passes.map((pass, i) => ({ name: kinds[i]!, repeat: () => timed(() => pass.run(inputs)) })), { rounds: ROUNDS });

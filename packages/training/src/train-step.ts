@@ -2,7 +2,7 @@ import { adamW, add, assign, asTensor, biasCorrections, broadcastTo, clipScale, 
 import { splitInputs, type Model } from "@heddle/transformer";
 import type { TrainingArguments } from "./arguments.ts";
 import type { Batch } from "./data/collate.ts";
-import { taskLoss } from "./losses.ts";
+import { contrastiveLoss, taskLoss } from "./losses.ts";
 import { OptimizerStates } from "./optimizer-states.ts";
 import { problemOf } from "./problem.ts";
 import { randomBits, randomStream } from "./random.ts";
@@ -121,7 +121,9 @@ export class TrainStep {
     const { labelSmoothingFactor, classWeights } = this.options;
     const { inputs, labels } = splitInputs(batch);
     const outputs = this.model.forward(inputs, { dropoutKey: dropoutKey! });
-    const loss = taskLoss(problemOf(this.model), outputs, labels, inputs.attentionMask, { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) });
+    const options = { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) };
+    // A model of images and texts needs no labels.
+    const loss = outputs.logitsPerImage ? contrastiveLoss(outputs.logitsPerImage) : taskLoss(problemOf(this.model), outputs, labels, inputs.attentionMask, options);
     return { loss, gradients: gradients(loss, this.parameters.map(([, state]) => state)) };
   }
 

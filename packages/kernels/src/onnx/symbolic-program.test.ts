@@ -27,6 +27,7 @@ describe("SymbolicProgram", () => {
       [({ x }) => ({ y: concat([x!, slice(x!, { axis: 1, begin: 0, end: 2 })], 1) }), ["batch", "length+2", "4"]],
       [({ x }) => ({ y: slice(concat([x!, x!, x!], 1), { axis: 1, begin: 1, end: 1 + x!.shape[1]! * 2 }) }), ["batch", "2*length", "4"]],
       [({ x }) => ({ y: concat([x!, x!], 0) }), ["2*batch", "length", "4"]],
+      [({ x }) => ({ y: slice(concat([x!, x!], 1), { axis: 1, begin: 1 }) }), ["batch", "2*length-1", "4"]],
     ];
     for (const [fn, dims] of shapes) expect(dimsOfOutput(symbolic(fn))).toEqual(dims);
     expect(symbolic(shapes[0]![0]).symbols).toEqual([{ name: "batch", input: "x", axis: 0 }, { name: "length", input: "x", axis: 1 }]);

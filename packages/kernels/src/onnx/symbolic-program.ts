@@ -100,7 +100,10 @@ export class SymbolicProgram {
     return value;
   }
 
-  /** Integers that follow from the symbols: c · product, else ± product + c, such as what is left of a table of positions. */
+  /**
+   * Integers that follow from the symbols: c · product, else ± product + c, such as what is left of a table of positions, else
+   * c · product + d, which takes three traces to tell from chance.
+   */
   private explain(values: readonly number[]): SymbolicDim | null {
     for (const { symbols, extents } of this.products()) {
       const coefficient = values[0]! / extents[0]!;
@@ -111,6 +114,12 @@ export class SymbolicProgram {
         const offset = values[0]! - coefficient * extents[0]!;
         if (values.every((value, i) => value === coefficient * extents[i]! + offset)) return { coefficient, symbols, offset };
       }
+    }
+    for (const { symbols, extents } of this.products()) {
+      if (new Set(extents).size < 3) continue;
+      const coefficient = (values[1]! - values[0]!) / (extents[1]! - extents[0]!);
+      const offset = values[0]! - coefficient * extents[0]!;
+      if (Number.isInteger(coefficient) && values.every((value, i) => value === coefficient * extents[i]! + offset)) return { coefficient, symbols, offset };
     }
     return null;
   }

@@ -1,4 +1,4 @@
-import { openModelFolder, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
+import { openModelFolder, textConfigOf, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
@@ -45,7 +45,7 @@ export class FeatureExtractor {
 
   /** Numbers in a vector. */
   get hiddenSize(): number {
-    return this.runner.model.config.hiddenSize;
+    return textConfigOf(this.runner.model.config).hiddenSize;
   }
 
   /** One vector [hiddenSize] per text; without pooling [tokens · hiddenSize], row-major. */

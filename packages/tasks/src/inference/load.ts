@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, loadTokenizer, modelPlan, openModelFolder, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, loadTokenizer, modelPlan, openModelFolder, textConfigOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -29,12 +29,13 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   try {
     const tokenizer = tokenizerOf(folder);
     const { architecture, config } = modelPlan(folder, options);
+    const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
     const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
-    const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, config.maxPositionEmbeddings) }));
+    const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings) }));
     const { model, missing } = await loadModel(device, folder, options);
-    if (tokenizer.vocabSize > model.config.vocabSize) {
+    if (tokenizer.vocabSize > vocabSize) {
       model.dispose();
-      throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${model.config.vocabSize}: the files come from different models, download all of them again`);
+      throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${vocabSize}: the files come from different models, download all of them again`);
     }
     return { model, tokenizer, missing, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
   } finally {
@@ -54,7 +55,7 @@ export function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: Model
 async function maxLengthOf(folder: ModelFolder, model: Model, tokenizer: Tokenizer): Promise<number> {
   const sentenceConfig = await readJson(folder, "sentence_bert_config.json");
   const sentenceLimit = (sentenceConfig as { max_seq_length?: unknown } | undefined)?.max_seq_length;
-  const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, model.config.maxPositionEmbeddings];
+  const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, textConfigOf(model.config).maxPositionEmbeddings];
   return Math.min(...limits);
 }
 

@@ -1,6 +1,6 @@
 import { compile, geometricBuckets, HeddleError, type CompiledFunction, type HostTensor, type Tensor } from "@heddle/kernels";
 import { collate } from "@heddle/training";
-import type { EncoderInputs, Model, ModelOutputs, Tokenizer } from "@heddle/transformer";
+import { textConfigOf, type EncoderInputs, type Model, type ModelOutputs, type Tokenizer } from "@heddle/transformer";
 import { planBatches } from "./batches.ts";
 import { encodeTexts, throwIfAborted } from "./encode.ts";
 
@@ -42,8 +42,8 @@ export class TextRunner {
     if (truncated.length > 0) onTruncated?.(truncated);
     const lengths = rows.map(({ inputIds }) => inputIds.length);
     const compiled = this.#function(name, finish);
-    const { padTokenId = 0, numLabels } = this.model.config;
-    const options = { problem: "single-label" as const, buckets: geometricBuckets(this.maxLength), padTokenId, numLabels, tokenTypes: false };
+    const { padTokenId = 0 } = textConfigOf(this.model.config);
+    const options = { problem: "single-label" as const, buckets: geometricBuckets(this.maxLength), padTokenId, numLabels: this.model.config.numLabels, tokenTypes: false };
     const results = new Array<RowResult>(rows.length);
     for (const planned of planBatches(lengths, batchSize)) {
       throwIfAborted(signal, "pipeline");

@@ -1,5 +1,5 @@
 import { compile, sizeOf, type Device, type HostTensor, type TensorType, type Trial } from "@heddle/kernels";
-import { createZeroModel, splitInputs, type Architecture, type InputName, type ModelConfig } from "@heddle/transformer";
+import { createZeroModel, splitInputs, textConfigOf, type Architecture, type InputName, type ModelConfig } from "@heddle/transformer";
 
 /** A batch as large as texts usually come, where the first one is not known yet. */
 export const USUAL_BATCH = { batchSize: 8, length: 64 };
@@ -9,8 +9,9 @@ export const USUAL_PROMPT = { batchSize: 1, length: 32 };
 
 /** The forward pass of a model like this one on one batch, without scores of a whole vocabulary: zeros as weights, as time does not depend on them. */
 export function modelTrial(architecture: Architecture, config: ModelConfig, { batchSize, length }: { batchSize: number; length: number }): Trial {
+  const { numHiddenLayers, hiddenSize } = textConfigOf(config);
   return {
-    key: `${architecture.name} ${config.numHiddenLayers} × ${config.hiddenSize} on ${batchSize} × ${length} tokens`,
+    key: `${architecture.name} ${numHiddenLayers} × ${hiddenSize} on ${batchSize} × ${length} tokens`,
     start(device: Device) {
       const model = createZeroModel(device, architecture, config);
       const forward = compile(device, "trial", (tensors) => {

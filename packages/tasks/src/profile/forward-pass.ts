@@ -1,5 +1,5 @@
 import { compile, HeddleError, hostTensor, openDevice, type CompiledFunction, type Device, type HostTensor, type OpenDeviceOptions } from "@heddle/kernels";
-import { loadModel, openModelFolder, type ModelFolderSource } from "@heddle/transformer";
+import { loadModel, openModelFolder, textConfigOf, type ModelFolderSource } from "@heddle/transformer";
 import type { DeviceChoice } from "../inference/device.ts";
 import { USUAL_BATCH } from "../inference/trial.ts";
 
@@ -48,7 +48,7 @@ export async function withForwardPass<T>(source: ModelFolderSource, options: For
   try {
     const loaded = await loadModel(device, folder, { seed, signal });
     using model = loaded.model;
-    const { vocabSize, maxPositionEmbeddings } = model.config;
+    const { vocabSize, maxPositionEmbeddings } = textConfigOf(model.config);
     const length = options.length ?? Math.min(USUAL_BATCH.length, maxPositionEmbeddings);
     if (length > maxPositionEmbeddings) throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] has ${maxPositionEmbeddings} positions, fewer than a length of ${length}: give at most ${maxPositionEmbeddings}`);
     using forward = compile(device, model.architecture.name, ({ inputIds, attentionMask }) => {

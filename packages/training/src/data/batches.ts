@@ -1,5 +1,5 @@
 import { geometricBuckets, type TensorType, type HostTensor } from "@heddle/kernels";
-import type { Model } from "@heddle/transformer";
+import { textConfigOf, type Model } from "@heddle/transformer";
 import { problemOf } from "../problem.ts";
 import { collate, type Batch, type TokenDropout } from "./collate.ts";
 import type { EncodedDataset, EncodedRow } from "./dataset.ts";
@@ -20,13 +20,13 @@ export type DataCollator = (rows: readonly EncodedRow[], context: BatchContext) 
 
 /** `collate` with the padding, lengths and labels of a model. Token dropout applies to training only. */
 export function collatorFor(model: Model, datasets: readonly EncodedDataset[], tokenDropout?: TokenDropout): DataCollator {
-  const { padTokenId = 0, numLabels, maxPositionEmbeddings } = model.config;
+  const { padTokenId = 0, maxPositionEmbeddings } = textConfigOf(model.config);
   const typeVocabSize = "typeVocabSize" in model.config ? model.config.typeVocabSize : 0;
   const options = {
     problem: problemOf(model),
     buckets: geometricBuckets(maxPositionEmbeddings),
     padTokenId,
-    numLabels,
+    numLabels: model.config.numLabels,
     // Without types the model adds type 0 everywhere: the same numbers, one gather and one scatter less.
     tokenTypes: typeVocabSize > 0 && datasets.some((dataset) => dataset.some((row) => row.tokenTypeIds !== undefined)),
   };

@@ -33,7 +33,7 @@ describe("parseConfig", () => {
     ["{", "CONFIG_INVALID", "JSON"],
     [[], "CONFIG_INVALID", "object"],
     [{}, "CONFIG_INVALID", "model_type"],
-    [{ model_type: "mamba" }, "MODEL_TYPE_UNKNOWN", "bert, distilbert"],
+    [{ model_type: "mamba" }, "MODEL_TYPE_UNKNOWN", "albert, b"],
     [{ model_type: "constructor" }, "MODEL_TYPE_UNKNOWN", "constructor"],
     [bert({ hidden_size: 10, num_attention_heads: 3 }), "CONFIG_INVALID", "not divisible"],
     [{ model_type: "distilbert", dim: 10, n_heads: 3 }, "CONFIG_INVALID", "dim 10"],
@@ -52,6 +52,14 @@ describe("parseConfig", () => {
     [{ model_type: "mpnet", relative_attention_num_buckets: 6 }, "CONFIG_INVALID", "multiple of 4"],
     [{ model_type: "electra", embedding_size: 0 }, "CONFIG_INVALID", "embedding_size"],
     [{ model_type: "albert", hidden_size: 10, num_attention_heads: 3 }, "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "deberta-v2", conv_kernel_size: 3 }, "CONFIG_INVALID", "convolution"],
+    [{ model_type: "deberta-v2", attention_head_size: 32 }, "CONFIG_INVALID", "make it 64"],
+    [{ model_type: "clip", vision_config: { image_size: 8 } }, "CONFIG_INVALID", "vision_config"],
+    [{ model_type: "clip", text_config: { hidden_size: 10 } }, "CONFIG_INVALID", "text_config.hidden_size"],
+    [{ model_type: "vit", image_size: 8 }, "CONFIG_INVALID", "smaller than patch_size"],
+    [{ model_type: "vit", hidden_size: 10 }, "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "modernbert", layer_types: ["full_attention"] }, "CONFIG_INVALID", "layer_types lists 1"],
+    [{ model_type: "modernbert", rope_parameters: { full_attention: { rope_type: "longrope", short_factor: Array(32).fill(1), long_factor: Array(32).fill(1), original_max_position_embeddings: 512 } } }, "CONFIG_INVALID", "longrope"],
   ])("%j → %s", (json, code, hint) => {
     const answer = codeAndMessage(json);
     expect(answer).toContain(code);
@@ -75,12 +83,33 @@ describe("configToJson", () => {
     { model_type: "mpnet", vocab_size: 30527, max_position_embeddings: 514, relative_attention_num_buckets: 32 },
     { model_type: "electra", embedding_size: 64, hidden_size: 256, num_attention_heads: 4 },
     { model_type: "albert", embedding_size: 64, hidden_size: 768, num_attention_heads: 12, num_hidden_groups: 2, inner_group_num: 1, classifier_dropout_prob: 0.3, hidden_act: "gelu_new" },
+    { model_type: "modernbert", num_hidden_layers: 2, layer_types: ["sliding_attention", "full_attention"], rope_parameters: { full_attention: { rope_type: "default", rope_theta: 5000 }, sliding_attention: { rope_type: "linear", rope_theta: 100, factor: 2 } }, decoder_bias: false, classifier_pooling: "mean" },
+    { model_type: "deberta-v2", relative_attention: true, position_buckets: 256, norm_rel_ebd: "layer_norm", share_att_key: true, pos_att_type: ["p2c", "c2p"], position_biased_input: false, type_vocab_size: 0, layer_norm_eps: 1e-7, cls_dropout: 0.2, embedding_size: 9, legacy: false },
+    { model_type: "clip", projection_dim: 9, text_config: { eos_token_id: 2, hidden_size: 16, num_attention_heads: 4, mine: 1 }, vision_config: { image_size: 32, patch_size: 16, hidden_act: "gelu" } },
+    { model_type: "vit", image_size: 224, patch_size: [8, 16], qkv_bias: false, pooler_output_size: 5, pooler_act: "relu" },
   ])("writes $model_type as it was read", (raw) => {
     expect(configToJson(parseConfig(raw))).toMatchObject(raw);
   });
 
+  it("lets CLIP's older keys count for more, and clears them away", () => {
+    const config = parseConfig({ model_type: "clip", text_config: { eos_token_id: 2, hidden_size: 8 }, text_config_dict: { hidden_size: 64 } });
+    expect(config).toMatchObject({ textConfig: { eosTokenId: 49407, hiddenSize: 64 } });
+    expect(configToJson(config)).toMatchObject({ text_config: { hidden_size: 64 }, text_config_dict: null });
+  });
+
+  it("reads DeBERTa's types of attention in one string", () => {
+    expect(parseConfig({ model_type: "deberta-v2", pos_att_type: "P2C|c2p" })).toMatchObject({ posAttType: ["p2c", "c2p"], layerNormEps: 1e-7, hiddenSize: 1536 });
+  });
+
+  it("reads ModernBERT's keys of transformers 4", () => {
+    expect(parseConfig({ model_type: "modernbert", num_hidden_layers: 3, global_attn_every_n_layers: 2, global_rope_theta: 7000, local_rope_theta: 300 })).toMatchObject({
+      layerTypes: ["full_attention", "sliding_attention", "full_attention"],
+      rotary: { full_attention: { theta: 7000, dims: 64 }, sliding_attention: { theta: 300, dims: 64 } },
+    });
+  });
+
   it("counts RoBERTa's usable positions", () => {
-    expect(parseConfig({ model_type: "roberta", max_position_embeddings: 514 }).maxPositionEmbeddings).toBe(512);
+    expect(parseConfig({ model_type: "roberta", max_position_embeddings: 514 })).toMatchObject({ maxPositionEmbeddings: 512 });
   });
 
   it("writes a configuration made from scratch", () => {
@@ -93,7 +122,7 @@ describe("configToJson", () => {
   it("gives every golden configuration back unchanged", () => {
     const cases = join(process.env["HEDDLE_SHARED"] ?? join(import.meta.dirname, "../../../../../shared"), "golden/cases");
     if (!existsSync(cases)) return console.warn(`golden configurations NOT compared: ${cases} is absent`);
-    for (const name of readdirSync(cases).filter((name) => /^(bert|distilbert)-/.test(name))) {
+    for (const name of readdirSync(cases).filter((name) => /^(bert|clip|deberta-v2|distilbert|modernbert|vit)-/.test(name))) {
       const raw = JSON.parse(readFileSync(join(cases, name, "config.json"), "utf8")) as object;
       const { torch_dtype: _added, ...json } = configToJson(parseConfig(raw));
       expect(json, name).toMatchObject(raw);

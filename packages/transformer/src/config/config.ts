@@ -3,6 +3,8 @@ import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts"
 import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import type { DecoderConfig } from "./decoder.ts";
+import { clipToJson, parseClipConfig, type ClipConfig } from "./clip.ts";
+import { debertaV2ToJson, parseDebertaV2Config, type DebertaV2Config } from "./deberta-v2.ts";
 import { distilbertToJson, parseDistilBertConfig, type DistilBertConfig } from "./distilbert.ts";
 import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra.ts";
 import { gemmaToJson, parseGemma2Config, parseGemma3Config, type Gemma2Config, type Gemma3Config } from "./gemma.ts";
@@ -11,6 +13,7 @@ import { gptNeoXToJson, parseGPTNeoXConfig, type GPTNeoXConfig } from "./gpt-neo
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
 import { llamaToJson, parseLlamaConfig, type LlamaConfig } from "./llama.ts";
 import { mistralToJson, parseMistralConfig, type MistralConfig } from "./mistral.ts";
+import { modernbertToJson, parseModernBertConfig, type ModernBertConfig } from "./modernbert.ts";
 import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
 import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
@@ -18,11 +21,14 @@ import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaC
 import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
 import { parseT5Config, t5ToJson, type T5Config } from "./t5.ts";
 import { parseWhisperConfig, whisperToJson, type WhisperConfig } from "./whisper.ts";
+import { parseViTConfig, vitToJson, type ViTConfig } from "./vit.ts";
 
 interface ConfigOf {
   albert: AlbertConfig;
   bart: BartConfig;
   bert: BertConfig;
+  clip: ClipConfig;
+  "deberta-v2": DebertaV2Config;
   distilbert: DistilBertConfig;
   electra: ElectraConfig;
   gemma2: Gemma2Config;
@@ -32,6 +38,7 @@ interface ConfigOf {
   llama: LlamaConfig;
   marian: MarianConfig;
   mistral: MistralConfig;
+  modernbert: ModernBertConfig;
   mpnet: MPNetConfig;
   phi3: Phi3Config;
   qwen2: Qwen2Config;
@@ -40,6 +47,7 @@ interface ConfigOf {
   smollm3: SmolLM3Config;
   t5: T5Config;
   whisper: WhisperConfig;
+  vit: ViTConfig;
   "xlm-roberta": RobertaConfig;
 }
 
@@ -56,6 +64,8 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   albert: { parse: parseAlbertConfig, toJson: albertToJson },
   bart: { parse: parseBartConfig, toJson: bartToJson },
   bert: { parse: parseBertConfig, toJson: bertToJson },
+  clip: { parse: parseClipConfig, toJson: clipToJson },
+  "deberta-v2": { parse: parseDebertaV2Config, toJson: debertaV2ToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
   electra: { parse: parseElectraConfig, toJson: electraToJson },
   gemma2: { parse: parseGemma2Config, toJson: gemmaToJson },
@@ -65,6 +75,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   llama: { parse: parseLlamaConfig, toJson: llamaToJson },
   marian: { parse: parseMarianConfig, toJson: marianToJson },
   mistral: { parse: parseMistralConfig, toJson: mistralToJson },
+  modernbert: { parse: parseModernBertConfig, toJson: modernbertToJson },
   mpnet: { parse: parseMPNetConfig, toJson: mpnetToJson },
   phi3: { parse: parsePhi3Config, toJson: phi3ToJson },
   qwen2: { parse: parseQwen2Config, toJson: qwenToJson },
@@ -73,6 +84,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   smollm3: { parse: parseSmolLM3Config, toJson: smollm3ToJson },
   t5: { parse: parseT5Config, toJson: t5ToJson },
   whisper: { parse: parseWhisperConfig, toJson: whisperToJson },
+  vit: { parse: parseViTConfig, toJson: vitToJson },
   "xlm-roberta": { parse: parseXlmRobertaConfig, toJson: robertaToJson },
 };
 
@@ -145,7 +157,9 @@ const ACTIVATION_KEYS = ["hidden_act", "activation", "activation_function", "hid
 function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void {
   if (Object.keys(config.raw).length === 0) return;
   const key = ACTIVATION_KEYS.find((name) => name in json);
-  if (key !== undefined && key in config.raw && parseConfig(config.raw).hiddenAct === config.hiddenAct) json[key] = config.raw[key];
+  if (key === undefined || !(key in config.raw) || !("hiddenAct" in config)) return;
+  const read = parseConfig(config.raw);
+  if ("hiddenAct" in read && read.hiddenAct === config.hiddenAct) json[key] = config.raw[key];
 }
 
 function asObject(source: string | object): Readonly<Record<string, unknown>> {

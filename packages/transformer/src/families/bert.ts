@@ -35,14 +35,16 @@ export function bertEmbeddings(scope: Scope, config: EncoderConfig, { inputIds, 
 }
 
 /** Without ids every token is of type 0. */
-function typesOf(scope: Scope, ids: Tensor | undefined, table: { count: number; size: number; initializerRange: number }): Tensor {
+export function typesOf(scope: Scope, ids: Tensor | undefined, table: { count: number; size: number; initializerRange: number }): Tensor {
   return ids ? embedding(scope, ids, table) : firstPositions(scope.parameter("weight", [table.count, table.size], normal(table.initializerRange)), 1, table.size);
 }
 
+type SelfAttentionConfig = Pick<EncoderConfig, "hiddenSize" | "numAttentionHeads" | "initializerRange" | "attentionProbsDropoutProb">;
+
 /** Section 3.2.2 of Vaswani et al. 2017: softmax(Q Kᵀ / √d) V per head. x [batch, length, hidden] → same. */
-export function selfAttention(scope: Scope, config: EncoderConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode): Tensor {
+export function selfAttention(scope: Scope, config: SelfAttentionConfig, x: Tensor, attentionMask: Tensor | undefined, mode: ForwardMode, { bias = true }: { readonly bias?: boolean } = {}): Tensor {
   const { hiddenSize: outputSize, numAttentionHeads: heads, initializerRange, attentionProbsDropoutProb: probability } = config;
-  const project = (name: string) => splitHeads(linear(scope.in(name), x, { outputSize, initializerRange }), heads);
+  const project = (name: string) => splitHeads(linear(scope.in(name), x, { outputSize, initializerRange, bias }), heads);
   return mergeHeads(
     attention(project("query"), project("key"), project("value"), {
       ...(attentionMask && { mask: attentionMask }),

@@ -1,4 +1,4 @@
-import { broadcastTo, cast, constant, equal, matmul, max, mul, reshape, sub, type Tensor } from "@heddle/kernels";
+import { broadcastTo, cast, constant, equal, max, mul, sub, type Tensor } from "@heddle/kernels";
 import type { DecoderConfig } from "../config/decoder.ts";
 import type { DecoderInputs } from "../models/inputs.ts";
 import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
@@ -6,6 +6,7 @@ import { dropout, type ForwardMode } from "../nn/forward-mode.ts";
 import { linear } from "../nn/linear.ts";
 import { places } from "../nn/position-ids.ts";
 import { normal, type Scope } from "../nn/scope.ts";
+import { tokenAt } from "../nn/token-at.ts";
 import { vocabularyScores } from "../nn/vocabulary-scores.ts";
 import type { DecoderModel } from "./decoder.ts";
 
@@ -36,12 +37,9 @@ export function lastTokenClassification(scope: Scope, config: DecoderConfig, dec
  * names none, what the mask leaves out.
  */
 export function lastToken(hidden: Tensor, { inputIds, attentionMask }: DecoderInputs, padTokenId: number | undefined): Tensor {
-  const [batch, length, size] = hidden.shape as [number, number, number];
-  const place = places(length);
+  const [batch, length] = hidden.shape as [number, number];
   const isToken = padTokenId !== undefined ? sub(1, equal(cast(inputIds, "f32"), padTokenId)) : attentionMask ? cast(attentionMask, "f32") : broadcastTo(constant(1), [batch, length]);
-  const last = max(mul(place, isToken), { axes: [1], keepDims: true }); // [batch, 1]
-  const chosen = equal(broadcastTo(place, [batch, length]), last);
-  return reshape(matmul(reshape(chosen, [batch, 1, length]), hidden), [batch, size]);
+  return tokenAt(hidden, max(mul(places(length), isToken), { axes: [1], keepDims: true }));
 }
 
 const CLASSIFIER_DROPOUT = 0.1;

@@ -43,13 +43,18 @@ function tokenClassification(scope: Scope, config: EncoderConfig, encoder: Encod
   return { ...encoder, logits: linear(scope.in("classifier"), hidden, { outputSize: config.numLabels, initializerRange: config.initializerRange }) };
 }
 
-/** startLogits, endLogits [batch, length]. */
-function questionAnswering(scope: Scope, config: EncoderConfig, encoder: EncoderOutputs): ModelOutputs {
-  const [batch, length] = encoder.lastHiddenState.shape as [number, number];
-  const both = linear(scope.in("qa_outputs"), encoder.lastHiddenState, { outputSize: 2, initializerRange: config.initializerRange });
+/** A linear layer's two columns: startLogits, endLogits [batch, length] of hidden [batch, length, size]. */
+export function answerScores(scope: Scope, hidden: Tensor, initializerRange: number): Required<Pick<ModelOutputs, "startLogits" | "endLogits">> {
+  const [batch, length] = hidden.shape as [number, number];
+  const both = linear(scope, hidden, { outputSize: 2, initializerRange });
   const column = (begin: number) => reshape(slice(both, { axis: 2, begin, end: begin + 1 }), [batch, length]);
-  return { ...encoder, startLogits: column(0), endLogits: column(1) };
+  return { startLogits: column(0), endLogits: column(1) };
 }
+
+const questionAnswering = (scope: Scope, config: EncoderConfig, encoder: EncoderOutputs): ModelOutputs => ({
+  ...encoder,
+  ...answerScores(scope.in("qa_outputs"), encoder.lastHiddenState, config.initializerRange),
+});
 
 type Encoder<C> = (scope: Scope, config: C, inputs: EncoderInputs, mode: ForwardMode) => EncoderOutputs;
 

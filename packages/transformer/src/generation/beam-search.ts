@@ -1,4 +1,5 @@
 import { logSoftmax, topK, type HostTensor, type Tensor } from "@heddle/kernels";
+import { textConfigOf } from "../config/index.ts";
 import type { Model } from "../models/model.ts";
 import { checkPrompts, endingTokens, openSession, throwIfAborted, tokenLimit, withForcedEnd, type GenerationContext } from "./generate.ts";
 import { resolveOptions, type BeamOptions, type GenerationOptions } from "./options.ts";
@@ -39,13 +40,14 @@ export async function beamSearch(model: Model, prompts: readonly (readonly numbe
   if (prompts.length === 0) return [];
   checkPrompts(model, prompts);
   const eosTokenIds = resolved.eosTokenIds ?? endingTokens(model);
+  const { vocabSize } = textConfigOf(model.config);
   const limit = tokenLimit(model, prompts, resolved.maxNewTokens);
   const rows = prompts.flatMap((prompt) => new Array<readonly number[]>(numBeams).fill(prompt));
   const own = session ? null : openSession(model, rows, limit, source);
   const decoding = session ?? own!;
-  const rules = new Rules(withForcedEnd(resolved, model), model.config.vocabSize, eosTokenIds, limit);
+  const rules = new Rules(withForcedEnd(resolved, model), vocabSize, eosTokenIds, limit);
   const candidates = Math.max(2, 1 + eosTokenIds.length) * numBeams;
-  const pick = bestTokens(Math.min(candidates, model.config.vocabSize));
+  const pick = bestTokens(Math.min(candidates, vocabSize));
   // Only the first of a prompt's equal beams counts at first.
   const searches: Search[] = prompts.map((prompt, p) => ({
     prompt,

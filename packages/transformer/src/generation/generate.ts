@@ -1,4 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
+import { textConfigOf } from "../config/index.ts";
 import type { Model } from "../models/model.ts";
 import { resolveOptions, type GenerationOptions } from "./options.ts";
 import { pickInputs, pickOf } from "./pick.ts";
@@ -50,7 +51,7 @@ export async function* generate(model: Model, prompts: readonly (readonly number
   const own = session ? null : openSession(model, prompts, limit, source);
   const decoding = session ?? own!;
   const pick = pickOf(resolved);
-  const rules = new Rules(withForcedEnd(resolved, model), model.config.vocabSize, eosTokenIds, limit);
+  const rules = new Rules(withForcedEnd(resolved, model), textConfigOf(model.config).vocabSize, eosTokenIds, limit);
   const texts = prompts.map((prompt) => ({ prompt, newTokens: [] as number[], done: false }));
   try {
     let next = prompts.map((prompt, row) => decoding.goOnWith(row, prompt));
@@ -78,19 +79,20 @@ export function openSession(model: Model, prompts: readonly (readonly number[])[
   const wanted = Math.max(...prompts.map(({ length }) => length)) + newTokens;
   let capacity = SMALLEST_CAPACITY;
   while (capacity < wanted) capacity *= 2;
-  return new DecodingSession(model, prompts.length, Math.max(wanted, Math.min(capacity, model.config.maxPositionEmbeddings)), source);
+  return new DecodingSession(model, prompts.length, Math.max(wanted, Math.min(capacity, textConfigOf(model.config).maxPositionEmbeddings)), source);
 }
 
 /** How many tokens may follow. Throws LIMIT_EXCEEDED where none may. */
 export function tokenLimit(model: Model, prompts: readonly (readonly number[])[], maxNewTokens = MAX_NEW_TOKENS): number {
   const longest = Math.max(...prompts.map(({ length }) => length));
-  const room = model.config.maxPositionEmbeddings - longest;
-  if (room < 1) throw new HeddleError("LIMIT_EXCEEDED", `[generate] a prompt has ${longest} tokens, ${model.architecture.name} takes texts of at most ${model.config.maxPositionEmbeddings}, the answer included; shorten it`);
+  const { maxPositionEmbeddings } = textConfigOf(model.config);
+  const room = maxPositionEmbeddings - longest;
+  if (room < 1) throw new HeddleError("LIMIT_EXCEEDED", `[generate] a prompt has ${longest} tokens, ${model.architecture.name} takes texts of at most ${maxPositionEmbeddings}, the answer included; shorten it`);
   return Math.min(maxNewTokens, room);
 }
 
 export function checkPrompts(model: Model, prompts: readonly (readonly number[])[]): void {
-  const { vocabSize } = model.config;
+  const { vocabSize } = textConfigOf(model.config);
   prompts.forEach((prompt, row) => {
     if (prompt.length === 0) throw new HeddleError("INVALID_ARGUMENT", `[generate] prompt ${row} has no token: begin with one that starts texts, such as the tokenizer's bos_token`);
     const wrong = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);

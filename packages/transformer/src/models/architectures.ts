@@ -3,6 +3,8 @@ import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Conf
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
 import { bartDecode, bartEncode, bartForConditionalGeneration, bartModel, bartScores, crossKeysAndValues } from "../families/bart.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
+import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
+import { clipModel } from "../families/clip.ts";
 import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
 import type { DecoderModel } from "../families/decoder.ts";
 import { decoderHeads } from "../families/decoder-heads.ts";
@@ -15,6 +17,7 @@ import { gptNeoXForCausalLM, gptNeoXForSequenceClassification, gptNeoXModel } fr
 import { llamaModel } from "../families/llama.ts";
 import { marianDecode, marianEncode, marianModel, marianMTModel } from "../families/marian.ts";
 import { mistralModel } from "../families/mistral.ts";
+import { modernbertForMaskedLM, modernbertForQuestionAnswering, modernbertForSequenceClassification, modernbertForTokenClassification, modernbertModel } from "../families/modernbert.ts";
 import { mpnetEncoder, mpnetForMaskedLM, mpnetForSequenceClassification, mpnetModel } from "../families/mpnet.ts";
 import { phi3Model } from "../families/phi3.ts";
 import { qwen2Model } from "../families/qwen2.ts";
@@ -23,11 +26,12 @@ import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, r
 import { smollm3Model } from "../families/smollm3.ts";
 import { t5CrossKeysAndValues, t5Decode, t5Encode, t5ForConditionalGeneration, t5Model, t5Scores } from "../families/t5.ts";
 import { whisperCrossKeysAndValues, whisperDecode, whisperEncode, whisperForConditionalGeneration, whisperModel, whisperScores } from "../families/whisper.ts";
+import { vitForImageClassification, vitModel } from "../families/vit.ts";
 import type { CrossSource, KeysAndValues } from "../nn/cross-attention.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
 import type { Scope } from "../nn/scope.ts";
-import { ONE_TOKEN, ONE_TOKEN_EACH, ONE_TYPED_TOKEN, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
+import { ONE_TOKEN, ONE_TOKEN_EACH, ONE_TYPED_TOKEN, oneImage, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
 import type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 
 /** What a model is for: decides its outputs and its loss. */
@@ -110,13 +114,23 @@ const encoder = <C extends ModelConfig>(name: string, modelType: C["modelType"],
 const decoder = <C extends LlamaLikeConfig & ModelConfig>(name: string, modelType: C["modelType"], model: DecoderModel<C>, softCap?: (config: C) => number | undefined): Architecture[] =>
   family(name, { modelType, base: "model", heads: decoderHeads(model, softCap), smallest: ONE_TOKEN });
 
+const modernbert = {
+  none: modernbertModel,
+  "sequence-classification": modernbertForSequenceClassification,
+  "token-classification": modernbertForTokenClassification,
+  "question-answering": modernbertForQuestionAnswering,
+  "masked-lm": modernbertForMaskedLM,
+};
+
 const roberta = { none: robertaModel, "sequence-classification": robertaForSequenceClassification, ...plainHeads("roberta", robertaEncoder), "masked-lm": robertaForMaskedLM };
 
 const architectures: readonly Architecture[] = [
   ...encoder("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
   ...encoder("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
+  ...encoder("DebertaV2", "deberta-v2", "deberta", { none: debertaV2Model, "sequence-classification": debertaV2ForSequenceClassification, ...plainHeads("deberta", debertaV2Model), "masked-lm": debertaV2ForMaskedLM }),
   ...encoder("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
   ...encoder("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
+  ...family("ModernBert", { modelType: "modernbert", base: "model", heads: modernbert, smallest: ONE_TOKEN }),
   ...encoder("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),
   ...encoder("Roberta", "roberta", "roberta", roberta),
   ...encoder("XLMRoberta", "xlm-roberta", "roberta", roberta),
@@ -172,6 +186,9 @@ const architectures: readonly Architecture[] = [
     smallest: ({ numMelBins, maxSourcePositions }: WhisperConfig) => ({ inputFeatures: { dtype: "f32", shape: [1, numMelBins, 2 * maxSourcePositions] }, decoderInputIds: ONE_TOKEN_EACH.decoderInputIds! }),
     halves: { encode: whisperEncode, decode: whisperDecode, crossKeysAndValues: whisperCrossKeysAndValues, scores: whisperScores },
   }),
+
+  ...family("CLIP", { modelType: "clip", base: "clip", heads: { none: clipModel }, smallest: ({ visionConfig }) => ({ ...ONE_TOKEN, ...oneImage(visionConfig) }) }),
+  ...family("ViT", { modelType: "vit", base: "vit", heads: { none: vitModel, "image-classification": vitForImageClassification }, smallest: oneImage }),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

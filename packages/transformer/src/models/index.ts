@@ -2,7 +2,7 @@ export { architectureByName, architectureFor, type Architecture, type Head } fro
 export { createModel, createZeroModel } from "./create.ts";
 export { loadModel, modelPlan, type LoadedModel, type LoadOptions } from "./load.ts";
 export { Model } from "./model.ts";
-export { splitInputs, type DecoderInputs, type EncoderInputs, type InputName, type ModelInputs } from "./inputs.ts";
+export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, type InputName, type ModelInputs, type TextAndImageInputs } from "./inputs.ts";
 export type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";
 export { saveModel, statesToWrite } from "./save.ts";

@@ -1,5 +1,6 @@
 import type { Tensor, TensorType } from "@heddle/kernels";
 import { HeddleError } from "@heddle/kernels";
+import type { ImageConfig } from "../config/image.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
 
 /** What encoders read. All [batch, length], i32; `attentionMask` is 1 for tokens and 0 for padding. */
@@ -22,6 +23,19 @@ export interface Seq2SeqInputs {
   readonly inputFeatures?: Tensor | undefined;
   readonly attentionMask?: Tensor | undefined;
   readonly decoderInputIds: Tensor;
+}
+
+/** What models of images read. */
+export interface ImageInputs {
+  /** f32 [batch, channels, height, width], normalised. */
+  readonly pixelValues: Tensor;
+}
+
+/** What a model of texts and images reads: a batch of each. */
+export interface TextAndImageInputs extends ImageInputs {
+  /** i32 [batch, length], as encoders have them. */
+  readonly inputIds: Tensor;
+  readonly attentionMask?: Tensor | undefined;
 }
 
 /** All that models read; each takes some of it. Ids are i32 [batch, length]. */
@@ -65,3 +79,6 @@ const ids: TensorType = { dtype: "i32", shape: [1, 1] };
 export const ONE_TOKEN: SmallestInputs = { inputIds: ids, attentionMask: ids };
 export const ONE_TYPED_TOKEN: SmallestInputs = { ...ONE_TOKEN, tokenTypeIds: ids };
 export const ONE_TOKEN_EACH: SmallestInputs = { ...ONE_TOKEN, decoderInputIds: ids };
+
+/** One image of the model's size. */
+export const oneImage = ({ numChannels, imageSize }: Pick<ImageConfig, "numChannels" | "imageSize">): SmallestInputs => ({ pixelValues: { dtype: "f32", shape: [1, numChannels, ...imageSize] } });

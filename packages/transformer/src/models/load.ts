@@ -109,8 +109,8 @@ function isBase(name: string, { head, basePrefix }: Architecture): boolean {
 /** Where families keep a masked language model's second copy of the word embeddings and of its bias. */
 const TIED_DECODERS = ["cls.predictions.decoder.", "lm_head.decoder.", "generator_lm_head.weight", "predictions.decoder."];
 
-/** The same of a causal language model. */
-const TIED_HEADS = ["lm_head.weight", "embed_out.weight"];
+/** The same of families that may leave the two apart. */
+const TIED_HEADS = ["lm_head.weight", "embed_out.weight", "decoder.weight"];
 
 /** Buffers that PyTorch once saved: positions 0, 1, 2 …, triangles of ones, rotary frequencies. */
 const BUFFERS = /(^|\.)(position_ids|rotary_emb\.inv_freq|attn\.(masked_)?bias|attention\.(masked_)?bias)$/;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
 import { afterAll, describe, expect, it } from "vitest";
-import { createConfig } from "../config/index.ts";
+import { createConfig, parseConfig } from "../config/index.ts";
 import { positionsPastPadding } from "../families/roberta.ts";
 import { architectureByName, architectureFor, type Head } from "./architectures.ts";
 import { createModel } from "./create.ts";
@@ -22,22 +22,37 @@ const distilbert = createConfig({ modelType: "distilbert", ...tiny, labels: ["ba
 const families = {
   albert: createConfig({ modelType: "albert", ...tiny, embeddingSize: 6, numHiddenGroups: 2, labels: ["bad", "good"] }),
   bert,
+  "deberta-v2": createConfig({ modelType: "deberta-v2", ...tiny, embeddingSize: 6, relativeAttention: true, positionBuckets: 4, normRelEbd: "layer_norm", posAttType: ["p2c", "c2p"], typeVocabSize: 2, labels: ["bad", "good"] }),
   distilbert,
   electra: createConfig({ modelType: "electra", ...tiny, embeddingSize: 6, labels: ["bad", "good"] }),
+  modernbert: createConfig({ modelType: "modernbert", ...tiny, localAttention: 2, padTokenId: 0, labels: ["bad", "good"] }),
   mpnet: createConfig({ modelType: "mpnet", ...tiny, relativeAttentionNumBuckets: 8, labels: ["bad", "good"] }),
   roberta: createConfig({ modelType: "roberta", ...tiny, labels: ["bad", "good"] }),
   "xlm-roberta": createConfig({ modelType: "xlm-roberta", ...tiny, labels: ["bad", "good"] }),
 };
 
+const images = {
+  vit: createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, imageSize: [7, 4], patchSize: [3, 2], numChannels: 2, labels: ["bad", "good"] }),
+};
+const clip = parseConfig({
+  model_type: "clip",
+  projection_dim: 5,
+  text_config: { vocab_size: 31, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 12, max_position_embeddings: 16, eos_token_id: 3 },
+  vision_config: { hidden_size: 6, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 12, image_size: [7, 4], patch_size: [3, 2], num_channels: 2 },
+});
+const pixelValues = hostTensor(Float32Array.from({ length: 2 * 2 * 7 * 4 }, (_, i) => Math.sin(i)), [2, 2, 7, 4]);
+
 const ids = hostTensor(Int32Array.of(2, 7, 9, 3, 2, 8, 3, 0), [2, 4]);
 const attentionMask = hostTensor(Int32Array.of(1, 1, 1, 1, 1, 1, 1, 0), [2, 4]);
 
 async function outputsOf(model: Model) {
+  const reads = Object.keys(model.architecture.smallestInputs(model.config));
   using forward = compile(model.device, "forward", (inputs) => {
-    const { logits, startLogits, lastHiddenState } = model.forward({ inputIds: inputs.inputIds!, attentionMask: inputs.attentionMask! });
-    return { hidden: lastHiddenState, ...(logits && { logits }), ...(startLogits && { logits: startLogits }) };
+    const { logits, startLogits, lastHiddenState, logitsPerImage } = model.forward(inputs);
+    const scores = logits ?? startLogits ?? logitsPerImage;
+    return { hidden: lastHiddenState, ...(scores && { logits: scores }) };
   });
-  return forward.run({ inputIds: ids, attentionMask });
+  return forward.run({ ...(reads.includes("inputIds") && { inputIds: ids, attentionMask }), ...(reads.includes("pixelValues") && { pixelValues }) });
 }
 
 describe("parameters", () => {
@@ -58,9 +73,10 @@ describe("parameters", () => {
 
 describe("a model", () => {
   const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
-  const heads = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
+  const ofTexts = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
+  const heads = [...ofTexts, ["vit", "none"], ["vit", "image-classification"], ["clip", "none"]] as const;
   it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
-    using model = createModel(device, architectureFor(family, head), families[family], 1);
+    using model = createModel(device, architectureFor(family, head), { ...families, ...images, clip }[family], 1);
     const path = join(folder, `${family}-${head}`);
     await saveModel(model, path);
     const { model: loaded, missing, unexpected } = await loadModel(device, path);
@@ -69,6 +85,24 @@ describe("a model", () => {
     expect(loaded.architecture.name).toBe(model.architecture.name);
     const [before, after] = [await outputsOf(model), await outputsOf(loaded)];
     for (const name of Object.keys(before)) expect(after[name]!.data).toEqual(before[name]!.data);
+  });
+
+  it("of images wants those of its size", async () => {
+    using model = createModel(device, architectureFor("vit", "none"), images.vit, 1);
+    using forward = compile(device, "forward", (inputs) => ({ hidden: model.forward(inputs).lastHiddenState }));
+    await expect(forward.run({ pixelValues: hostTensor(new Float32Array(2 * 4 * 4), [1, 2, 4, 4]) })).rejects.toThrow(/\[batch, 2, 7, 4\], got \[1, 2, 4, 4\]/);
+    await expect(forward.run({ inputIds: ids })).rejects.toThrow(/pixelValues is missing/);
+  });
+
+  it("of texts and images takes a text at its end, wherever that is, and begins with CLIP's scale", async () => {
+    using model = createModel(device, architectureFor("clip", "none"), clip, 1);
+    expect((await device.readStates([model.parameters.get("logit_scale")!]))[0]).toEqual(Float32Array.of(2.6592));
+    using forward = compile(device, "forward", (inputs) => ({ texts: model.forward(inputs).textEmbeds! }));
+    const textsOf = async (...rows: number[][]) => (await forward.run({ inputIds: hostTensor(Int32Array.from(rows.flat()), [rows.length, 4]), attentionMask: hostTensor(new Int32Array(4 * rows.length).fill(1), [rows.length, 4]), pixelValues })).texts!.data;
+    // What comes after the end changes nothing, another end as little.
+    const texts = await textsOf([7, 9, 3, 8], [7, 9, 3, 3]);
+    expect(texts.slice(5)).toEqual(texts.slice(0, 5));
+    expect((await textsOf([7, 3, 9, 8])).slice(0, 5)).not.toEqual(texts.slice(0, 5));
   });
 
   it("starts the same for the same seed, and differently for another", async () => {

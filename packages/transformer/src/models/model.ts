@@ -59,9 +59,8 @@ export class Model {
   /** What a text's keys and values take for each token. Throws INVALID_ARGUMENT for a model that writes no text. */
   cacheShape(): { readonly layers: number; readonly heads: number; readonly headDim: number } {
     const { config, architecture } = this;
-    const { numHiddenLayers: layers } = config;
-    if (architecture.halves && "decoderStartTokenId" in config) return { layers, heads: config.numAttentionHeads, headDim: config.headDim };
-    if (architecture.head === "causal-lm" && "numKeyValueHeads" in config) return { layers, heads: config.numKeyValueHeads, headDim: config.headDim };
+    if (architecture.halves && "decoderStartTokenId" in config) return { layers: config.numHiddenLayers, heads: config.numAttentionHeads, headDim: config.headDim };
+    if (architecture.head === "causal-lm" && "numKeyValueHeads" in config) return { layers: config.numHiddenLayers, heads: config.numKeyValueHeads, headDim: config.headDim };
     throw cannotGenerate(architecture.name);
   }
 

@@ -6,6 +6,7 @@ export function initialize({ name, shape, initializer }: ParameterSpec, seed: nu
   const data = new Float32Array(sizeOf(shape));
   if (initializer.kind === "zeros") return data;
   if (initializer.kind === "ones") return data.fill(1);
+  if (initializer.kind === "constant") return data.fill(initializer.value);
   const next = uniform(hash(name, seed));
   // Box–Muller, two at a time.
   for (let i = 0; i < data.length; i += 2) {

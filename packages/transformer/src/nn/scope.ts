@@ -1,10 +1,11 @@
 import type { Shape, TensorLike } from "@heddle/kernels";
 
 /** How a new parameter starts. `normal` has mean 0. */
-export type Initializer = { readonly kind: "normal"; readonly standardDeviation: number } | { readonly kind: "zeros" } | { readonly kind: "ones" };
+export type Initializer = { readonly kind: "normal"; readonly standardDeviation: number } | { readonly kind: "zeros" } | { readonly kind: "ones" } | { readonly kind: "constant"; readonly value: number };
 
 export const zeros: Initializer = { kind: "zeros" };
 export const ones: Initializer = { kind: "ones" };
+export const constant = (value: number): Initializer => ({ kind: "constant", value });
 export const normal = (standardDeviation: number): Initializer => ({ kind: "normal", standardDeviation });
 
 /** A parameter as the model code declares it, where it uses it. */

@@ -6,7 +6,7 @@ import { compile, hostTensor, ReferenceDevice } from "@heddle/kernels";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFolder } from "../checkpoint/index.ts";
-import { createConfig } from "../config/index.ts";
+import { createConfig, parseConfig } from "../config/index.ts";
 import { architectureFor, createModel, type Head, type Model } from "../models/index.ts";
 import { exportOnnx, modelToOnnx } from "./export.ts";
 import { isOnnxFile, type OnnxDtype } from "./dtypes.ts";
@@ -19,8 +19,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const device = new ReferenceDevice();
 // As large as int8 asks for, so that it is used.
 const sizes = { vocabSize: 80, hiddenSize: 64, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 128, maxPositionEmbeddings: 16, labels: ["bad", "good", "odd"] };
-const configs = { bert: createConfig({ modelType: "bert", ...sizes }), distilbert: createConfig({ modelType: "distilbert", ...sizes }) };
-const model = (family: "bert" | "distilbert", head: Head, seed = 3): Model => createModel(device, architectureFor(family, head), configs[family], seed);
+const configs = {
+  bert: createConfig({ modelType: "bert", ...sizes }),
+  distilbert: createConfig({ modelType: "distilbert", ...sizes }),
+  modernbert: createConfig({ modelType: "modernbert", ...sizes, localAttention: 4, classifierPooling: "mean", padTokenId: 0 }),
+  "deberta-v2": createConfig({ modelType: "deberta-v2", ...sizes, maxPositionEmbeddings: 48, relativeAttention: true, positionBuckets: 8, normRelEbd: "layer_norm", shareAttKey: true, posAttType: ["p2c", "c2p"], positionBiasedInput: false }),
+};
+type Family = keyof typeof configs;
+const model = (family: Family, head: Head, seed = 3): Model => createModel(device, architectureFor(family, head), configs[family], seed);
 
 /** [batch, length] ids from nowhere, the last row half as long as the others, the second half of each row of type 1. */
 function inputsOf(batch: number, length: number) {
@@ -47,7 +53,7 @@ const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =
 
 type TextHead = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm";
 
-const kinds: ["bert" | "distilbert", TextHead, outputs: string[]][] = [
+const kinds: [Family, TextHead, outputs: string[]][] = [
   ["bert", "none", ["last_hidden_state"]],
   ["bert", "sequence-classification", ["logits"]],
   ["bert", "token-classification", ["logits"]],
@@ -55,6 +61,10 @@ const kinds: ["bert" | "distilbert", TextHead, outputs: string[]][] = [
   ["bert", "masked-lm", ["logits"]],
   ["distilbert", "none", ["last_hidden_state"]],
   ["distilbert", "sequence-classification", ["logits"]],
+  ["deberta-v2", "sequence-classification", ["logits"]],
+  ["modernbert", "none", ["last_hidden_state"]],
+  ["modernbert", "sequence-classification", ["logits"]],
+  ["modernbert", "masked-lm", ["logits"]],
 ];
 
 describe("an exported file", () => {
@@ -74,6 +84,37 @@ describe("an exported file", () => {
         expect(actual[name]!.dims).toEqual(wanted[name]!.shape);
         expect(largestDifference(actual[name]!.data as Float32Array, wanted[name]!.data)).toBeLessThan(1e-5);
       }
+    }
+    await session.release();
+  });
+
+  it("of images takes any number of them", async () => {
+    using own = createModel(device, architectureFor("vit", "image-classification"), createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 12, imageSize: [6, 6], patchSize: [3, 2], labels: ["cat", "dog"] }), 3);
+    const session = await InferenceSession.create(await modelToOnnx(own));
+    expect([session.inputNames, session.outputNames]).toEqual([["pixel_values"], ["logits"]]);
+    using forward = compile(device, "forward", (inputs) => onnxOutputs(own.forward(inputs)));
+    for (const batch of [1, 4]) {
+      const pixels = Float32Array.from({ length: batch * 108 }, (_, i) => Math.sin(i));
+      const actual = await session.run({ pixel_values: new Tensor("float32", pixels, [batch, 3, 6, 6]) });
+      expect(largestDifference(actual["logits"]!.data as Float32Array, (await forward.run({ pixelValues: hostTensor(pixels, [batch, 3, 6, 6]) }))["logits"]!.data)).toBeLessThan(1e-5);
+    }
+    await session.release();
+  });
+
+  it("of texts and images takes any number of each", async () => {
+    const tower = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 12 };
+    const config = parseConfig({ model_type: "clip", text_config: { ...tower, vocab_size: 80, max_position_embeddings: 16, eos_token_id: 2 }, vision_config: { ...tower, image_size: 6, patch_size: 3 } });
+    using own = createModel(device, architectureFor("clip", "none"), config, 3);
+    const session = await InferenceSession.create(await modelToOnnx(own));
+    expect([session.inputNames, session.outputNames]).toEqual([["input_ids", "pixel_values", "attention_mask"], ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"]]);
+    using forward = compile(device, "forward", (inputs) => onnxOutputs(own.forward(inputs)));
+    for (const [texts, images, length] of [[1, 3, 5], [4, 1, 16]] as const) {
+      const { inputIds, attentionMask } = inputsOf(texts, length);
+      const pixels = Float32Array.from({ length: images * 108 }, (_, i) => Math.sin(i));
+      const int64 = (data: Int32Array) => new Tensor("int64", BigInt64Array.from(data, BigInt), [texts, length]);
+      const actual = await session.run({ input_ids: int64(inputIds), attention_mask: int64(attentionMask), pixel_values: new Tensor("float32", pixels, [images, 3, 6, 6]) });
+      const wanted = await forward.run({ inputIds: hostTensor(inputIds, [texts, length]), attentionMask: hostTensor(attentionMask, [texts, length]), pixelValues: hostTensor(pixels, [images, 3, 6, 6]) });
+      for (const name of session.outputNames) expect(largestDifference(actual[name]!.data as Float32Array, wanted[name]!.data), name).toBeLessThan(1e-5);
     }
     await session.release();
   });

@@ -19,16 +19,14 @@ const PIECE_BYTES = 2 ** 24;
 
 /**
  * A model as one ONNX file of standard operators (opset 21), with the inputs and outputs that Hugging Face's Optimum
- * writes: `input_ids`, `attention_mask` and, where the family has them, `token_type_ids`, i64 [batch_size, sequence_length];
- * `logits`, or `start_logits` and `end_logits`, or `last_hidden_state`, f32.
+ * writes: `input_ids`, `attention_mask` and, where the family has them, `token_type_ids`, i64 [batch_size, sequence_length], or
+ * `pixel_values`, f32 [batch_size, channels, height, width]; `logits`, or `start_logits` and `end_logits`, or `last_hidden_state`, f32.
  *
  * @returns the file's bytes
  * @throws LIMIT_EXCEEDED for weights of more than 2 GiB
  */
 export async function modelToOnnx(model: Model, dtype: OnnxDtype = "fp32"): Promise<Uint8Array<ArrayBuffer>> {
-  return exportToOnnx(model.device, { name: model.architecture.name, ...onnxInputs(model.config), int8: dtype === "q8" }, ({ inputIds, attentionMask, tokenTypeIds }) =>
-    onnxOutputs(model.forward({ inputIds: inputIds!, attentionMask: attentionMask!, tokenTypeIds })),
-  );
+  return exportToOnnx(model.device, { name: model.architecture.name, ...onnxInputs(model.config), int8: dtype === "q8" }, (inputs) => onnxOutputs(model.forward(inputs)));
 }
 
 /**
