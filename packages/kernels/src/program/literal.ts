@@ -1,5 +1,6 @@
 import { HeddleError } from "../errors.ts";
 import { defineOp } from "./op.ts";
+import type { Node } from "./tensor.ts";
 import { dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "./types.ts";
 
 /** Numbers as an attribute: in text, and so in comparisons of programs, they are their fingerprint. */
@@ -33,6 +34,12 @@ export function literalOf({ shape, data }: HostTensor): { type: TensorType; cont
   if (dtype === "f16") throw new HeddleError("DTYPE_MISMATCH", "[literal] half floats are for states and inputs; give the numbers as a Float32Array");
   if (sizeOf(shape) !== data.length) throw new HeddleError("SHAPE_MISMATCH", `[literal] shape ${formatShape(shape)} wants ${sizeOf(shape)} numbers, got ${data.length}`);
   return { type: { dtype, shape: [...shape] }, content: new LiteralData(data) };
+}
+
+/** The numbers of a literal's node as words of memory. */
+export function literalWords({ attributes }: Node): Uint32Array {
+  const { data } = (attributes as { content: LiteralData }).content;
+  return new Uint32Array(data.buffer, data.byteOffset, data.length);
 }
 
 /** FNV-1a over the words, with two starts: equal texts are equal numbers as good as surely. */

@@ -31,6 +31,9 @@ export function overlap(refs: readonly BufferRef[]): boolean {
   return refs.some((a, i) => refs.slice(i + 1).some((b) => a.storage === b.storage && begin(a) < end(b) && begin(b) < end(a)));
 }
 
+/** Where a tensor begins, to be compared. */
+export const placeKey = ({ storage, offsetBytes = 0 }: BufferRef): string => `${storage}@${offsetBytes}`;
+
 /** One dispatch as an op asks for it. */
 export interface DispatchSpec {
   readonly kernel: Kernel;

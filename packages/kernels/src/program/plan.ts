@@ -5,8 +5,8 @@ import { shippedDesigns, type Designs } from "./design.ts";
 import { FUSED_WORKGROUP_SIZE, fusedKernel } from "./fused-kernel.ts";
 import { fuse, inputsOf, type FusedStep, type OpStep, type Step } from "./fusion.ts";
 import { linearWorkgroups, paramsByteLength } from "./kernel.ts";
-import { literalOp, type LiteralData } from "./literal.ts";
-import { partOf, type BufferRef, type DispatchSpec } from "./lowering.ts";
+import { literalOp, literalWords } from "./literal.ts";
+import { overlap, partOf, placeKey, type BufferRef, type DispatchSpec } from "./lowering.ts";
 import { findNeighbours, type Neighbour, type Neighbourhood } from "./neighbours.ts";
 import type { LowerContext, Op } from "./op.ts";
 import { statesOf, type Program } from "./program.ts";
@@ -138,7 +138,7 @@ class Planner {
       this.uploadBytes += align(storageBytes(tensor.type), this.adapter.minStorageBufferOffsetAlignment);
     }
     for (const [state, tensor] of this.program.states) this.bind(tensor, this.stateRef(state));
-    for (const node of this.program.nodes) if (node.op.name === literalOp.name) this.placeLiteral(node);
+    for (const node of this.program.nodes) if (node.op.name === literalOp.name) this.bind(new Tensor(node, 0), { ...this.table(literalWords(node)), type: node.outputs[0]! });
     for (const state of this.program.updates.keys()) this.updated.set(placeKey(this.stateRef(state)), state);
   }
 
@@ -259,7 +259,7 @@ class Planner {
 
   /** Whether a copy at the end of the program replaces what is here, or part of it. */
   private isReplaced(place: BufferRef): boolean {
-    return [...this.program.updates].some(([state, update]) => overlap(this.stateRef(state), place) && placeKey(this.ref(update)) !== placeKey(this.stateRef(state)));
+    return [...this.program.updates].some(([state, update]) => overlap([this.stateRef(state), place]) && placeKey(this.ref(update)) !== placeKey(this.stateRef(state)));
   }
 
   private updateStates(): void {
@@ -269,7 +269,7 @@ class Planner {
       if (this.stateAt(from) === state) continue;
       this.extend(from.storage, this.now);
       // A state replaced by another state's old value, or by part of it, must not see that one's new value.
-      if ([...this.updated.values()].some((other) => overlap(this.stateRef(other), from))) from = this.copied(from);
+      if ([...this.updated.values()].some((other) => overlap([this.stateRef(other), from]))) from = this.copied(from);
       pending.push({ state, from });
     }
     for (const { state, from } of pending) this.copy(from, this.stateRef(state));
@@ -291,11 +291,6 @@ class Planner {
     const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = this.adapter;
     this.paramsBytes += align(bytes, Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment));
     return offset;
-  }
-
-  private placeLiteral(node: Node): void {
-    const { data } = (node.attributes as { content: LiteralData }).content;
-    this.bind(new Tensor(node, 0), { ...this.table(new Uint32Array(data.buffer, data.byteOffset, data.length)), type: node.outputs[0]! });
   }
 
   private table(data: Uint32Array): BufferRef {
@@ -360,7 +355,3 @@ class Planner {
     return ref;
   }
 }
-
-const begin = ({ offsetBytes = 0 }: BufferRef) => offsetBytes;
-const overlap = (a: BufferRef, b: BufferRef) => a.storage === b.storage && begin(a) < begin(b) + dataBytes(b.type) && begin(b) < begin(a) + dataBytes(a.type);
-const placeKey = ({ storage, offsetBytes = 0 }: BufferRef) => `${storage}@${offsetBytes}`;

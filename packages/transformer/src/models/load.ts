@@ -117,6 +117,7 @@ const BUFFERS = /(^|\.)(position_ids|rotary_emb\.inv_freq|attn\.(masked_)?bias|a
 
 /** Kept in checkpoints though they follow from others. */
 function isDerived(name: string, config: ModelConfig): boolean {
+  if (config.modelType === "marian" && name.endsWith("embed_positions.weight")) return true; // sines
   const isTied = "tieWordEmbeddings" in config && config.tieWordEmbeddings;
   return BUFFERS.test(name) || TIED_DECODERS.some((prefix) => name.startsWith(prefix)) || (isTied && TIED_HEADS.includes(name));
 }
