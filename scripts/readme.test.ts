@@ -39,6 +39,15 @@ function runSample(code: string, folder: string, beside = "benchmarks"): { outpu
   }
 }
 
+/** Writes a decoder of random weights, whose texts are noise. */
+const TINY_DECODER = `
+import { ReferenceDevice } from "@heddle/kernels";
+import { architectureFor, createConfig, createModel, saveModel, trainByteLevelBpe } from "@heddle/transformer";
+const tokenizer = await trainByteLevelBpe(["The parcel was late. Thank you for writing, dear customer."], { vocabSize: 280 });
+const config = createConfig({ modelType: "llama", vocabSize: tokenizer.vocabSize, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 24, maxPositionEmbeddings: 96, eosTokenIds: [] });
+await saveModel(createModel(new ReferenceDevice(), architectureFor("llama", "causal-lm"), config, 1), "story-model", { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: tokenizer.tokenizerConfig });
+`;
+
 describe("README", () => {
   it("trains, saves and answers in ten lines, answers in int8, and in transformers.js", { timeout: 240_000 }, () => {
     const folder = userFolder();
@@ -48,6 +57,16 @@ describe("README", () => {
       expect(output).toMatch(/label: '(positive|negative)', score: 0\.\d+/);
     }
     for (const file of ["model/model.safetensors", "onnx-model/onnx/model_quantized.onnx"]) expect(existsSync(join(folder, file)), file).toBe(true);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("writes texts", { timeout: 120_000 }, () => {
+    const folder = userFolder();
+    const made = runSample(TINY_DECODER, folder);
+    expect(made.status, made.output).toBe(0);
+    const { printed, output, status } = runSample(sampleWith("TextGenerator"), folder);
+    expect(status, output).toBe(0);
+    expect(printed.match(/finishReason: 'length'/g)).toHaveLength(2);
     rmSync(folder, { recursive: true });
   });
 

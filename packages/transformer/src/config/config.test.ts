@@ -57,6 +57,13 @@ describe("parseConfig", () => {
     [{ model_type: "clip", vision_config: { image_size: 8 } }, "CONFIG_INVALID", "vision_config"],
     [{ model_type: "clip", text_config: { hidden_size: 10 } }, "CONFIG_INVALID", "text_config.hidden_size"],
     [{ model_type: "vit", image_size: 8 }, "CONFIG_INVALID", "smaller than patch_size"],
+    [{ model_type: "llama", num_attention_heads: 6 }, "CONFIG_INVALID", "not divisible"],
+    [{ model_type: "llama", num_key_value_heads: 5 }, "CONFIG_INVALID", "cannot be shared out"],
+    [{ model_type: "qwen3", num_hidden_layers: 2, layer_types: ["full_attention"] }, "CONFIG_INVALID", "layer_types lists 1"],
+    [{ model_type: "gemma2", sliding_window: null }, "CONFIG_INVALID", "no sliding_window"],
+    [{ model_type: "smollm3", no_rope_layers: [1] }, "CONFIG_INVALID", "list all of them"],
+    [{ model_type: "bart", d_model: 30 }, "CONFIG_INVALID", "encoder_attention_heads"],
+    [{ model_type: "t5", feed_forward_proj: "gated-spline" }, "CONFIG_INVALID", "unknown activation"],
     [{ model_type: "vit", hidden_size: 10 }, "CONFIG_INVALID", "not divisible"],
     [{ model_type: "modernbert", layer_types: ["full_attention"] }, "CONFIG_INVALID", "layer_types lists 1"],
     [{ model_type: "modernbert", rope_parameters: { full_attention: { rope_type: "longrope", short_factor: Array(32).fill(1), long_factor: Array(32).fill(1), original_max_position_embeddings: 512 } } }, "CONFIG_INVALID", "longrope"],
@@ -86,6 +93,20 @@ describe("configToJson", () => {
     { model_type: "modernbert", num_hidden_layers: 2, layer_types: ["sliding_attention", "full_attention"], rope_parameters: { full_attention: { rope_type: "default", rope_theta: 5000 }, sliding_attention: { rope_type: "linear", rope_theta: 100, factor: 2 } }, decoder_bias: false, classifier_pooling: "mean" },
     { model_type: "deberta-v2", relative_attention: true, position_buckets: 256, norm_rel_ebd: "layer_norm", share_att_key: true, pos_att_type: ["p2c", "c2p"], position_biased_input: false, type_vocab_size: 0, layer_norm_eps: 1e-7, cls_dropout: 0.2, embedding_size: 9, legacy: false },
     { model_type: "clip", projection_dim: 9, text_config: { eos_token_id: 2, hidden_size: 16, num_attention_heads: 4, mine: 1 }, vision_config: { image_size: 32, patch_size: 16, hidden_act: "gelu" } },
+    { model_type: "gpt2", n_embd: 48, n_head: 3, n_layer: 2, n_inner: 100, activation_function: "gelu_fast", attn_pdrop: 0.2, scale_attn_by_inverse_layer_idx: true, pad_token_id: 5, eos_token_id: [3, 4] },
+    { model_type: "gpt_neox", hidden_size: 64, num_attention_heads: 2, rope_parameters: { rope_theta: 500, rope_type: "linear", factor: 2, partial_rotary_factor: 0.5 }, use_parallel_residual: false },
+    { model_type: "llama", num_key_value_heads: 8, rope_parameters: { rope_theta: 500000, rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 }, attention_bias: true },
+    { model_type: "mistral", sliding_window: null, head_dim: 64 },
+    { model_type: "phi3", resid_pdrop: 0.1, sliding_window: 2047, pad_token_id: null },
+    { model_type: "qwen2", num_hidden_layers: 3, use_sliding_window: true, sliding_window: 9, max_window_layers: 1, layer_types: ["full_attention", "sliding_attention", "sliding_attention"] },
+    { model_type: "qwen3", head_dim: 32, num_attention_heads: 8, num_key_value_heads: 4 },
+    { model_type: "gemma2", attn_logit_softcapping: null, final_logit_softcapping: 12, query_pre_attn_scalar: 9 },
+    { model_type: "gemma3_text", num_hidden_layers: 2, layer_types: ["full_attention", "sliding_attention"], rope_parameters: { full_attention: { rope_theta: 9, rope_type: "default" }, sliding_attention: { rope_theta: 8, rope_type: "default" } } },
+    { model_type: "smollm3", num_hidden_layers: 3, no_rope_layers: [0, 1, 1] },
+    { model_type: "t5", d_kv: 5, feed_forward_proj: "gated-gelu", tie_word_embeddings: false, num_decoder_layers: 3 },
+    { model_type: "bart", d_model: 32, encoder_attention_heads: 4, decoder_attention_heads: 2, scale_embedding: true, forced_eos_token_id: 2, activation_function: "relu" },
+    { model_type: "marian", d_model: 32, encoder_attention_heads: 4, decoder_attention_heads: 2, pad_token_id: 9, decoder_start_token_id: 9 },
+    { model_type: "whisper", num_mel_bins: 128, suppress_tokens: [1, 2], max_target_positions: 99 },
     { model_type: "vit", image_size: 224, patch_size: [8, 16], qkv_bias: false, pooler_output_size: 5, pooler_act: "relu" },
   ])("writes $model_type as it was read", (raw) => {
     expect(configToJson(parseConfig(raw))).toMatchObject(raw);
@@ -104,7 +125,7 @@ describe("configToJson", () => {
   it("reads ModernBERT's keys of transformers 4", () => {
     expect(parseConfig({ model_type: "modernbert", num_hidden_layers: 3, global_attn_every_n_layers: 2, global_rope_theta: 7000, local_rope_theta: 300 })).toMatchObject({
       layerTypes: ["full_attention", "sliding_attention", "full_attention"],
-      rotary: { full_attention: { theta: 7000, dims: 64 }, sliding_attention: { theta: 300, dims: 64 } },
+      rotary: { full_attention: { theta: 7000, partialRotaryFactor: 1 }, sliding_attention: { theta: 300, partialRotaryFactor: 1 } },
     });
   });
 

@@ -1,7 +1,8 @@
 import { logSoftmax, topK, type HostTensor, type Tensor } from "@heddle/kernels";
 import { textConfigOf } from "../config/index.ts";
 import type { Model } from "../models/model.ts";
-import { checkPrompts, endingTokens, openSession, throwIfAborted, tokenLimit, withForcedEnd, type GenerationContext } from "./generate.ts";
+import { throwIfAborted } from "./abort.ts";
+import { checkPrompts, endingTokens, openSession, tokenLimit, withForcedEnd, type GenerationContext } from "./generate.ts";
 import { resolveOptions, type BeamOptions, type GenerationOptions } from "./options.ts";
 import { penalized } from "./pick.ts";
 import { Rules } from "./rules.ts";

@@ -1,6 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { textConfigOf } from "../config/index.ts";
 import type { Model } from "../models/model.ts";
+import { throwIfAborted } from "./abort.ts";
 import { resolveOptions, type GenerationOptions } from "./options.ts";
 import { pickInputs, pickOf } from "./pick.ts";
 import { Rules } from "./rules.ts";
@@ -109,6 +110,3 @@ export function withForcedEnd<O extends { readonly forcedEosTokenId?: number }>(
 /** Tokens that end a model's texts. */
 export const endingTokens = ({ config }: Model): readonly number[] => ("eosTokenIds" in config ? config.eosTokenIds : []);
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new HeddleError("ABORTED", "[generate] was stopped", { cause: signal.reason });
-}

@@ -1,6 +1,7 @@
-import { cacheLengths, compile, embedding, assign, HeddleError, reshape, slice, type CompiledFunction, type HostTensor, type RunInputs, type State, type Tensor, type TensorType } from "@heddle/kernels";
+import { cacheLengths, compile, embedding, assign, reshape, slice, type CompiledFunction, type HostTensor, type RunInputs, type State, type Tensor, type TensorType } from "@heddle/kernels";
 import type { Model } from "../models/model.ts";
 import type { LayerCache } from "../nn/key-value-cache.ts";
+import { throwIfAborted } from "./abort.ts";
 import type { EncodedSource } from "./source.ts";
 import { scoresOf } from "../nn/vocabulary-scores.ts";
 
@@ -73,7 +74,7 @@ export class DecodingSession {
     let end = 0;
     let outputs: Record<string, HostTensor> = {};
     for (const [i, piece] of pieces.entries()) {
-      if (signal?.aborted) throw new HeddleError("ABORTED", "[generate] was stopped", { cause: signal.reason });
+      throwIfAborted(signal);
       const begin = end;
       end += piece;
       const ids = new Int32Array(this.rows * piece);

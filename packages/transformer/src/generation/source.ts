@@ -1,6 +1,7 @@
 import { assign, compile, HeddleError, type CompiledFunction, type RunInputs, type State } from "@heddle/kernels";
 import { splitInputs } from "../models/inputs.ts";
 import type { Model } from "../models/model.ts";
+import { throwIfAborted } from "./abort.ts";
 
 interface KeptLayer {
   readonly keys: State;
@@ -52,7 +53,8 @@ export class EncodedSource {
 
   /** Reads something else of the same shape in place of what was read before. Sessions about that begin anew: `DecodingSession.reset`. */
   async read(inputs: RunInputs, signal?: AbortSignal): Promise<void> {
-    await this.compiled.run(inputs, { read: false, ...(signal && { signal }) });
+    throwIfAborted(signal);
+    await this.compiled.run(inputs, { read: false });
   }
 
   dispose(): void {

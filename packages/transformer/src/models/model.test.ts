@@ -31,6 +31,27 @@ const families = {
   "xlm-roberta": createConfig({ modelType: "xlm-roberta", ...tiny, labels: ["bad", "good"] }),
 };
 
+const grouped = { ...tiny, hiddenSize: 16, numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 4, labels: ["bad", "good"] };
+const decoders = {
+  gemma2: createConfig({ modelType: "gemma2", ...grouped, slidingWindow: 2 }),
+  gemma3_text: createConfig({ modelType: "gemma3_text", ...grouped, slidingWindow: 2 }),
+  gpt2: createConfig({ modelType: "gpt2", ...tiny, labels: ["bad", "good"] }),
+  gpt_neox: createConfig({ modelType: "gpt_neox", ...tiny, hiddenSize: 16, labels: ["bad", "good"] }),
+  llama: createConfig({ modelType: "llama", ...grouped, tieWordEmbeddings: true, attentionBias: true, mlpBias: true }),
+  mistral: createConfig({ modelType: "mistral", ...grouped, slidingWindow: 2 }),
+  phi3: createConfig({ modelType: "phi3", ...grouped }),
+  qwen2: createConfig({ modelType: "qwen2", ...grouped }),
+  qwen3: createConfig({ modelType: "qwen3", ...grouped, headDim: 6 }),
+  smollm3: createConfig({ modelType: "smollm3", ...grouped, numHiddenLayers: 4 }),
+};
+const halves = { vocabSize: 31, hiddenSize: 8, numHiddenLayers: 2, numEncoderLayers: 1, numAttentionHeads: 2, numEncoderAttentionHeads: 2, intermediateSize: 12, padTokenId: 1, decoderStartTokenId: 2 };
+const pairs = {
+  bart: createConfig({ modelType: "bart", ...halves, encoderIntermediateSize: 10, maxPositionEmbeddings: 16, scaleEmbedding: true }),
+  marian: createConfig({ modelType: "marian", ...halves, encoderIntermediateSize: 10, maxPositionEmbeddings: 16 }),
+  t5: createConfig({ modelType: "t5", ...halves, headDim: 3, hiddenAct: "gelu_new", isGatedAct: true, tieWordEmbeddings: false, scaleDecoderOutputs: false }),
+  whisper: createConfig({ modelType: "whisper", ...halves, encoderIntermediateSize: 10, maxPositionEmbeddings: 16, numMelBins: 3, maxSourcePositions: 5 }),
+};
+
 const images = {
   vit: createConfig({ modelType: "vit", hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 12, imageSize: [7, 4], patchSize: [3, 2], numChannels: 2, labels: ["bad", "good"] }),
 };
@@ -52,7 +73,8 @@ async function outputsOf(model: Model) {
     const scores = logits ?? startLogits ?? logitsPerImage;
     return { hidden: lastHiddenState, ...(scores && { logits: scores }) };
   });
-  return forward.run({ ...(reads.includes("inputIds") && { inputIds: ids, attentionMask }), ...(reads.includes("pixelValues") && { pixelValues }) });
+  const inputFeatures = hostTensor(Float32Array.from({ length: 2 * 3 * 10 }, (_, i) => Math.cos(i)), [2, 3, 10]);
+  return forward.run({ ...(reads.includes("decoderInputIds") && { decoderInputIds: ids }), ...(reads.includes("inputFeatures") && { inputFeatures }), ...(reads.includes("inputIds") && { inputIds: ids, attentionMask }), ...(reads.includes("pixelValues") && { pixelValues }) });
 }
 
 describe("parameters", () => {
@@ -74,9 +96,11 @@ describe("parameters", () => {
 describe("a model", () => {
   const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
   const ofTexts = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
-  const heads = [...ofTexts, ["vit", "none"], ["vit", "image-classification"], ["clip", "none"]] as const;
+  const ofDecoders = Object.keys(decoders).flatMap((family) => (["none", "causal-lm", "sequence-classification", ...(family.startsWith("gpt") ? [] : ["token-classification"])] as Head[]).map((head) => [family as keyof typeof decoders, head] as const));
+  const ofPairs = Object.keys(pairs).flatMap((family) => (["none", "seq2seq-lm"] as Head[]).map((head) => [family as keyof typeof pairs, head] as const));
+  const heads = [...ofTexts, ...ofDecoders, ...ofPairs, ["vit", "none"], ["vit", "image-classification"], ["clip", "none"]] as const;
   it.each(heads)("%s with head %s is the same after saving and loading", async (family, head) => {
-    using model = createModel(device, architectureFor(family, head), { ...families, ...images, clip }[family], 1);
+    using model = createModel(device, architectureFor(family, head), { ...families, ...decoders, ...pairs, ...images, clip }[family], 1);
     const path = join(folder, `${family}-${head}`);
     await saveModel(model, path);
     const { model: loaded, missing, unexpected } = await loadModel(device, path);

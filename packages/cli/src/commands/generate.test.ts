@@ -1,0 +1,41 @@
+import { rm } from "node:fs/promises";
+import { afterAll, describe, expect, it } from "vitest";
+import { run } from "../testing/run.ts";
+import { writeTinyDecoder } from "../testing/tiny-decoder.ts";
+
+const model = await writeTinyDecoder();
+afterAll(() => rm(model, { recursive: true, force: true }));
+const common = ["--model", model, "--device", "reference", "--max-new-tokens", "6"];
+
+describe("heddle generate", () => {
+  it("streams the text, and tells it whole in the last JSON line", async () => {
+    const plain = await run(["generate", ...common, "the", "parcel"]);
+    expect(plain.exitCode, plain.err).toBe(0);
+    const json = await run(["generate", ...common, "--json", "the parcel"]);
+    expect(json.last).toMatchObject({ tokens: 6, text: plain.out.slice(0, -1), tokensPerSecond: expect.any(Number) });
+    expect(json.lines.slice(0, -1).map(({ text }) => text).join("")).toBe(json.last["text"]);
+    const drawn = (seed: string) => run(["generate", ...common, "--temperature", "2", "--seed", seed, "the"]);
+    expect((await drawn("1")).out).toBe((await drawn("1")).out);
+  });
+
+  it("says what is wrong", async () => {
+    expect((await run(["generate", ...common, "--temperature", "-1", "the"])).err).toContain("Give 0 or a number above it");
+    expect((await run(["generate", "--model", "/nowhere.gguf", "the"])).err).toMatch(/\/nowhere.gguf\] could not be read/);
+    expect((await run(["generate", ...common])).exitCode).toBe(2);
+  });
+});
+
+describe("heddle chat", () => {
+  it("answers each line, with the conversation so far", async () => {
+    const { exitCode, lines, err } = await run(["chat", ...common, "--json", "--system", "be brief"], { stdin: "late\n\nbox\n" });
+    expect(exitCode, err).toBe(0);
+    expect(lines.map(({ type }) => type)).toEqual(["answer", "answer"]);
+  });
+});
+
+describe("heddle embed and transcribe", () => {
+  it("refuse a model that is made for something else", async () => {
+    expect((await run(["embed", "--model", model, "--device", "reference", "text"])).err).toMatch(/is no sentence encoder/);
+    expect((await run(["transcribe", "--model", model, "nothing.wav"])).err).toMatch(/nothing.wav could not be read/);
+  });
+});
