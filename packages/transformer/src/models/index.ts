@@ -1,3 +1,18 @@
+export {
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForImageClassification,
+  AutoModelForMaskedLM,
+  AutoModelForQuestionAnswering,
+  AutoModelForSeq2SeqLM,
+  AutoModelForSequenceClassification,
+  AutoModelForSpeechSeq2Seq,
+  AutoModelForTokenClassification,
+  AutoTokenizer,
+  type AutoClass,
+  type AutoLoadOptions,
+  type AutoOptions,
+} from "./auto.ts";
 export { architectureByName, architectureFor, type Architecture, type Head } from "./architectures.ts";
 export { createModel, createZeroModel } from "./create.ts";
 export { loadModel, modelPlan, type LoadedModel, type LoadOptions } from "./load.ts";

@@ -3,6 +3,7 @@ import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
 import { Scope } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
+import { saveModel } from "./save.ts";
 import type { ModelInputs } from "./inputs.ts";
 import type { CrossSource } from "../nn/cross-attention.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
@@ -10,6 +11,8 @@ import type { Decoder, ModelOutputs } from "./outputs.ts";
 
 /** A model on a device: its configuration, its parameters by Hugging Face's names, and its forward pass. */
 export class Model {
+  /** Called once the parameters are freed: what was opened for this model alone goes with it. */
+  onDispose: () => void = () => undefined;
   private readonly scope: Scope;
 
   constructor(
@@ -76,9 +79,15 @@ export class Model {
     return total;
   }
 
+  /** Writes a folder that Python's transformers loads: see `saveModel`. */
+  savePretrained(folder: string, extra: Parameters<typeof saveModel>[2] = {}, options: Parameters<typeof saveModel>[3] = {}): Promise<void> {
+    return saveModel(this, folder, extra, options);
+  }
+
   /** Frees the parameters. Programs compiled over the model must be disposed of first. */
   dispose(): void {
     for (const state of this.parameters.values()) state.dispose();
+    this.onDispose();
   }
 
   [Symbol.dispose](): void {
