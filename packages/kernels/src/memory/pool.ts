@@ -42,6 +42,17 @@ export class BufferPool {
     return this.peak;
   }
 
+  /** False once the device was disposed of or lost: buffers can be released, and no more. */
+  get usable(): boolean {
+    if (this.disposed) return false;
+    try {
+      this.source.assertUsable();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   resetPeak(): void {
     this.peak = this.current;
   }

@@ -28,6 +28,11 @@ export class Workspace {
   /** Gives back what only `owner` needed. */
   release(owner: object): void {
     if (!this.wanted.delete(owner)) return;
+    if (!this.pool.usable) {
+      for (const buffer of this.buffers) buffer.release();
+      this.buffers = [];
+      return;
+    }
     const plans = [...this.wanted.values()];
     const count = Math.max(0, ...plans.map((slots) => slots.length));
     const kept: PooledBuffer[] = [];

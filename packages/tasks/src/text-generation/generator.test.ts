@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { ReferenceDevice } from "@heddle/kernels";
+import { ReferenceDevice, type WebGpuDevice } from "@heddle/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeTinyDecoder } from "../testing/tiny-decoder.ts";
 import { TextGenerator } from "./generator.ts";
@@ -76,6 +76,19 @@ describe("TextGenerator", () => {
     generator.dispose();
     expect(device.memory.currentBytes).toBe(before);
     expect(() => generator.encode("the")).toThrow(/was disposed/);
+  });
+
+  it("goes on with the same text where its device is lost in the middle", { timeout: 60_000 }, async () => {
+    using generator = await TextGenerator.fromPretrained(folder, { device: "webgpu" });
+    const options = { maxNewTokens: 12, temperature: 0.9, seed: 3, presencePenalty: 0.5 };
+    const wanted = await generator.generate("the parcel", options);
+    const deviceOf = () => (generator as unknown as { opened: { loaded: { model: { device: WebGpuDevice } } } }).opened.loaded.model.device;
+    const tokens: unknown[] = [];
+    for await (const { token } of generator.stream("the parcel", options)) {
+      tokens.push(token);
+      if (tokens.length === 5) deviceOf().gpu.device.destroy();
+    }
+    expect(tokens).toEqual(wanted.tokens);
   });
 
   it("refuses what it cannot do", async () => {

@@ -1,11 +1,17 @@
 import { HeddleError } from "@heddle/kernels";
-import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, type DecodingSession, type ModelFolder, type ModelFolderSource } from "@heddle/transformer";
+import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
 import { StopStrings } from "./stop-strings.ts";
 import type { GeneratedPiece, GeneratedText, Prompt, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
 
 const MAX_NEW_TOKENS = 128;
+
+interface OpenedModel {
+  readonly loaded: LoadedTextModel;
+  /** Disposes of the device where it was opened here. */
+  release(): void;
+}
 
 /** Prompts in, texts out: a decoder with its tokenizer. */
 export class TextGenerator {
@@ -14,25 +20,28 @@ export class TextGenerator {
   #disposed = false;
 
   private constructor(
-    private readonly loaded: LoadedTextModel,
-    private readonly release: () => void,
+    private opened: OpenedModel,
+    /** Opens it anew when its device was lost; a device of the caller's is the caller's to replace. */
+    private readonly reopen: (() => Promise<OpenedModel>) | null,
   ) {}
 
   /** A model folder (its path, its address, picked files) or GGUF file. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
-  static async fromPretrained(source: ModelFolderSource | ModelFolder, { device, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
-    const held = new HeldDevice(device, log);
-    try {
-      const loaded = await loadTextModel(held, source, { head: "causal-lm", ...(signal && { signal }) });
-      return new TextGenerator(loaded, () => held.release());
-    } catch (error) {
-      held.release();
-      throw error;
-    }
+  static async fromPretrained(source: ModelFolderSource, { device, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
+    const open = async (): Promise<OpenedModel> => {
+      const held = new HeldDevice(device, log);
+      try {
+        return { loaded: await loadTextModel(held, source, { head: "causal-lm", ...(signal && { signal }) }), release: () => held.release() };
+      } catch (error) {
+        held.release();
+        throw error;
+      }
+    };
+    return new TextGenerator(await open(), typeof device === "object" ? null : open);
   }
 
   /** Tokens of the longest text, the prompt included. */
   get maxLength(): number {
-    return this.loaded.maxLength;
+    return this.opened.loaded.maxLength;
   }
 
   /**
@@ -42,22 +51,16 @@ export class TextGenerator {
    */
   async *stream(prompt: Prompt, options: TextGenerationOptions = {}): AsyncGenerator<GeneratedPiece, void, undefined> {
     if ((options.numBeams ?? 1) > 1) throw new HeddleError("INVALID_ARGUMENT", "[generate] a beam search knows its text only at the end: use generate(), or numBeams 1");
-    const { tokenizer, model } = this.#usable();
     const tokens = this.encode(prompt);
     const { stopStrings = [], ...rest } = options;
-    const session = this.#take(tokens, options.maxNewTokens);
-    try {
-      const decoder = new StreamDecoder(tokenizer, tokens);
-      const stops = new StopStrings(stopStrings);
-      for await (const { token, logProbability, finishReason } of generate(model, [tokens], rest, { session })) {
-        let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
-        if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
-        const reason = stops.stopped ? "stop" : finishReason;
-        yield { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
-        if (reason) return;
-      }
-    } finally {
-      this.#giveBack(session);
+    const decoder = new StreamDecoder(this.#usable().tokenizer, tokens);
+    const stops = new StopStrings(stopStrings);
+    for await (const { token, logProbability, finishReason } of this.#tokens(tokens, rest)) {
+      let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
+      if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
+      const reason = stops.stopped ? "stop" : finishReason;
+      yield { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
+      if (reason) return;
     }
   }
 
@@ -84,13 +87,44 @@ export class TextGenerator {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#held?.dispose();
-    this.loaded.model.dispose();
-    this.release();
+    this.#close();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** The tokens of one text; where the device is lost in the middle, the model is loaded anew and goes on. */
+  async *#tokens(prompt: readonly number[], options: GenerationOptions): AsyncGenerator<GeneratedToken, void, undefined> {
+    const chosen: number[] = [];
+    for (;;) {
+      const { model } = this.#usable();
+      const session = this.#take(prompt, options.maxNewTokens);
+      try {
+        for await (const next of generate(model, [prompt], options, { session, chosen: [chosen] })) {
+          chosen.push(next.token);
+          yield next;
+        }
+        return;
+      } catch (error) {
+        if (!this.reopen || !HeddleError.isInstance(error) || error.code !== "DEVICE_LOST") throw error;
+        session.dispose();
+        // Another text may have noticed before.
+        if (model === this.opened.loaded.model) {
+          this.#close();
+          this.opened = await this.reopen();
+        }
+      } finally {
+        this.#giveBack(session);
+      }
+    }
+  }
+
+  #close(): void {
+    this.#held?.dispose();
+    this.#held = null;
+    this.opened.loaded.model.dispose();
+    this.opened.release();
   }
 
   async #generateAll(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...options }: TextGenerationOptions): Promise<GeneratedText[]> {
@@ -120,18 +154,18 @@ export class TextGenerator {
     this.#held = null;
     if (held && held.capacity >= Math.min(tokens.length + maxNewTokens, this.maxLength)) return held;
     held?.dispose();
-    return openSession(this.loaded.model, [tokens], maxNewTokens);
+    return openSession(this.opened.loaded.model, [tokens], maxNewTokens);
   }
 
   /** Texts written at the same time have caches of their own; those of one are kept. */
   #giveBack(session: DecodingSession): void {
-    if (this.#disposed || this.#held) session.dispose();
+    if (this.#disposed || this.#held || session.model !== this.opened.loaded.model) session.dispose();
     else this.#held = session;
   }
 
   #usable(): LoadedTextModel {
     if (this.#disposed) throw new HeddleError("DISPOSED", "[generate] the generator was disposed: load the model again");
-    return this.loaded;
+    return this.opened.loaded;
   }
 }
 

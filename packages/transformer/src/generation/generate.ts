@@ -26,6 +26,8 @@ export type FinishReason = "stop" | "length";
 export interface GenerationContext {
   readonly session?: DecodingSession;
   readonly source?: EncodedSource;
+  /** New tokens of each text that are chosen already: of a text that was broken off. */
+  readonly chosen?: readonly (readonly number[])[];
 }
 
 const MAX_NEW_TOKENS = 128;
@@ -42,7 +44,7 @@ const SMALLEST_CAPACITY = 64;
  *   one, which is freed at the end; then a sequence-to-sequence model wants what it has read, with a row a prompt
  * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
  */
-export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, { session, source }: GenerationContext = {}): AsyncGenerator<GeneratedToken, void, undefined> {
+export async function* generate(model: Model, prompts: readonly (readonly number[])[], options: GenerationOptions = {}, { session, source, chosen = [] }: GenerationContext = {}): AsyncGenerator<GeneratedToken, void, undefined> {
   const resolved = resolveOptions(options);
   const { signal } = resolved;
   if (prompts.length === 0) return;
@@ -53,10 +55,10 @@ export async function* generate(model: Model, prompts: readonly (readonly number
   const decoding = session ?? own!;
   const pick = pickOf(resolved);
   const rules = new Rules(withForcedEnd(resolved, model), textConfigOf(model.config).vocabSize, eosTokenIds, limit);
-  const texts = prompts.map((prompt) => ({ prompt, newTokens: [] as number[], done: false }));
+  const texts = prompts.map((prompt, row) => ({ prompt, newTokens: [...(chosen[row] ?? [])], done: false }));
   try {
-    let next = prompts.map((prompt, row) => decoding.goOnWith(row, prompt));
-    for (let step = 0; texts.some(({ done }) => !done); step++) {
+    let next = texts.map(({ prompt, newTokens }, row) => decoding.goOnWith(row, [...prompt, ...newTokens]));
+    for (let step = texts[0]!.newTokens.length; texts.some(({ done }) => !done); step++) {
       throwIfAborted(signal);
       const outputs = await decoding.feed(next, pick, { ...rules.inputs(texts), ...pickInputs(resolved, prompts.length, step) }, signal);
       const { token: tokens, logProbability } = outputs;
