@@ -1,7 +1,11 @@
 import { defineConfig, type Options } from "tsup";
 
-/** The build shared by every published package; `entry` maps an output name to its source. */
-export function library(entry: Record<string, string>): ReturnType<typeof defineConfig> {
+/**
+ * The build shared by every published package; `entry` maps an output name to its source.
+ *
+ * @param bundled dependencies that go into the build, by the file to take: for those whose own entry no bundler for browsers can read
+ */
+export function library(entry: Record<string, string>, bundled: Record<string, string> = {}): ReturnType<typeof defineConfig> {
   const options: Options = {
     entry,
     format: "esm",
@@ -12,6 +16,10 @@ export function library(entry: Record<string, string>): ReturnType<typeof define
     treeshake: true,
     splitting: true,
     external: [/^node:/],
+    noExternal: Object.keys(bundled),
+    esbuildOptions(build) {
+      build.alias = bundled;
+    },
     // Bundlers for browsers know by the prefix what only Node has.
     removeNodeProtocol: false,
     dts: {
