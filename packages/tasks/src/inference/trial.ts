@@ -1,5 +1,5 @@
 import { compile, sizeOf, type Device, type HostTensor, type TensorType, type Trial } from "@heddle/kernels";
-import { createZeroModel, splitInputs, textConfigOf, type Architecture, type InputName, type ModelConfig } from "@heddle/transformer";
+import { createZeroModel, splitInputs, textConfigOf, type Architecture, type ModelConfig } from "@heddle/transformer";
 
 /** A batch as large as texts usually come, where the first one is not known yet. */
 export const USUAL_BATCH = { batchSize: 8, length: 64 };
@@ -10,18 +10,19 @@ export const USUAL_PROMPT = { batchSize: 1, length: 32 };
 /** The forward pass of a model like this one on one batch, without scores of a whole vocabulary: zeros as weights, as time does not depend on them. */
 export function modelTrial(architecture: Architecture, config: ModelConfig, { batchSize, length }: { batchSize: number; length: number }): Trial {
   const { numHiddenLayers, hiddenSize } = textConfigOf(config);
+  const input = "inputIds" in architecture.smallestInputs(config) ? `${batchSize} × ${length} tokens` : "one input";
   return {
-    key: `${architecture.name} ${numHiddenLayers} × ${hiddenSize} on ${batchSize} × ${length} tokens`,
+    key: `${architecture.name} ${numHiddenLayers} × ${hiddenSize} on ${input}`,
     start(device: Device) {
       const model = createZeroModel(device, architecture, config);
       const forward = compile(device, "trial", (tensors) => {
         const { logits, decoder, lastHiddenState } = model.forward(splitInputs(tensors).inputs);
         return { outputs: decoder || !logits ? lastHiddenState : logits };
       });
-      const types = Object.entries(architecture.smallestInputs(config)).filter(([name]) => name !== "tokenTypeIds");
-      const inputs = Object.fromEntries(types.map(([name, type]) => [name, emptyInput(name === "inputIds" || name === "attentionMask" ? { ...type, shape: [batchSize, length] } : type, name)]));
+      const types = inputTypes(architecture.smallestInputs(config), [batchSize, length]);
+      const inputs = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, emptyInput(type, name)]));
       return {
-        program: forward.program(Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, { dtype: architecture.smallestInputs(config)[name as InputName]!.dtype, shape }]))),
+        program: forward.program(types),
         run: () => forward.run(inputs),
         dispose() {
           forward.dispose();
@@ -30,6 +31,12 @@ export function modelTrial(architecture: Architecture, config: ModelConfig, { ba
       };
     },
   };
+}
+
+/** Texts as large as the batch; what else there is, as it must be. */
+function inputTypes(smallest: ReturnType<Architecture["smallestInputs"]>, batch: readonly [number, number]): Record<string, TensorType> {
+  const { tokenTypeIds: _, inputIds, attentionMask, ...others } = smallest;
+  return { ...others, ...(inputIds && { inputIds: { ...inputIds, shape: batch } }), ...(attentionMask && { attentionMask: { ...attentionMask, shape: batch } }) };
 }
 
 /** Token 0, nothing masked, silence. */
