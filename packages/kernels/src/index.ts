@@ -50,6 +50,7 @@ export { rotaryEmbedding, type RotaryEmbeddingOptions, type RotaryOptions } from
 export { rotaryTable, type RotaryTableOptions } from "./ops/rotary/table.ts";
 export { cumulativeSum } from "./ops/cumulativesum/op.ts";
 export { dropout } from "./ops/dropout/op.ts";
+export { pcg3d } from "./ops/dropout/random.ts";
 export { embedding, scatterAdd } from "./ops/embedding/op.ts";
 export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";
 export { matmul } from "./ops/matmul/op.ts";

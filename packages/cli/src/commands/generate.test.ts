@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
+import { writeTinyDecoder } from "@heddle/tasks/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { run } from "../testing/run.ts";
-import { writeTinyDecoder } from "../testing/tiny-decoder.ts";
 
 const model = await writeTinyDecoder();
 afterAll(() => rm(model, { recursive: true, force: true }));

@@ -101,6 +101,7 @@ describe("BufferPool", () => {
     const source: BufferSource = {
       device: gpu.device,
       profile: gpu.profile,
+      isLost: false,
       assertUsable: () => {},
       withDeferredErrors: (label, work) => {
         labels.push(label);

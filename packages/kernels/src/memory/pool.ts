@@ -6,6 +6,7 @@ import { BufferScope } from "./scope.ts";
 export interface BufferSource {
   readonly device: Pick<GPUDevice, "createBuffer">;
   readonly profile: Pick<AdapterProfile, "maxBufferSize">;
+  readonly isLost: boolean;
   assertUsable(): void;
   withDeferredErrors<T>(label: string, work: () => T): T;
 }
@@ -44,13 +45,7 @@ export class BufferPool {
 
   /** False once the device was disposed of or lost: buffers can be released, and no more. */
   get usable(): boolean {
-    if (this.disposed) return false;
-    try {
-      this.source.assertUsable();
-      return true;
-    } catch {
-      return false;
-    }
+    return !this.disposed && !this.source.isLost;
   }
 
   resetPeak(): void {

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, loadTokenizer, modelPlan, openModelFolder, textConfigOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -41,14 +41,6 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   } finally {
     await opened?.close();
   }
-}
-
-/** A folder's tokenizer. Errors: TOKENIZER_MISSING, TOKENIZER_INVALID. */
-export function tokenizerOf({ label, tokenizerText, tokenizerConfigText }: ModelFolder): Tokenizer {
-  if (tokenizerText === undefined) {
-    throw new HeddleError("TOKENIZER_MISSING", `[${label}] has no tokenizer.json: save it in Python with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or download it into the folder`);
-  }
-  return loadTokenizer(tokenizerText, tokenizerConfigText);
 }
 
 /** The smallest of what sentence-transformers, the tokenizer and the position table say. */

@@ -1,11 +1,9 @@
 import { HeddleError } from "@heddle/kernels";
-import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource } from "@heddle/transformer";
+import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
 import { StopStrings } from "./stop-strings.ts";
 import type { GeneratedPiece, GeneratedText, Prompt, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
-
-const MAX_NEW_TOKENS = 128;
 
 interface OpenedModel {
   readonly loaded: LoadedTextModel;
@@ -136,7 +134,7 @@ export class TextGenerator {
     };
     if (numBeams > 1) {
       const texts = await beamSearch(model, prompts, { ...options, numBeams, ...(lengthPenalty !== undefined && { lengthPenalty }), ...(earlyStopping !== undefined && { earlyStopping }) });
-      return texts.map((tokens) => finish(tokens, tokens.length < (options.maxNewTokens ?? MAX_NEW_TOKENS) ? "stop" : "length"));
+      return texts.map((tokens) => finish(tokens, tokens.length < tokenLimit(model, prompts, options.maxNewTokens) ? "stop" : "length"));
     }
     const rows = prompts.map(() => ({ tokens: [] as number[], logProbabilities: [] as number[], reason: "length" as GeneratedText["finishReason"] }));
     for await (const { row, token, logProbability, finishReason } of generate(model, prompts, options)) {
@@ -149,12 +147,14 @@ export class TextGenerator {
   }
 
   /** Caches with room for the answer: those of the last text by itself where they are large enough. */
-  #take(tokens: readonly number[], maxNewTokens = MAX_NEW_TOKENS): DecodingSession {
+  #take(tokens: readonly number[], maxNewTokens: number | undefined): DecodingSession {
+    const { model } = this.opened.loaded;
+    const newTokens = tokenLimit(model, [tokens], maxNewTokens);
     const held = this.#held;
     this.#held = null;
-    if (held && held.capacity >= Math.min(tokens.length + maxNewTokens, this.maxLength)) return held;
+    if (held && held.capacity >= tokens.length + newTokens) return held;
     held?.dispose();
-    return openSession(this.opened.loaded.model, [tokens], maxNewTokens);
+    return openSession(model, [tokens], newTokens);
   }
 
   /** Texts written at the same time have caches of their own; those of one are kept. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { tokenId, tokenIds } from "./decoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
-import { checkHeads, type Seq2SeqConfig } from "./seq2seq.ts";
-import { activation, checkConfig, optional, probability, size, withDefault } from "./schema.ts";
+import type { Seq2SeqConfig } from "./seq2seq.ts";
+import { activation, checkConfig, checkHeads, optional, probability, size, withDefault } from "./schema.ts";
 
 // BART, Marian and Whisper have most keys in common.
 
@@ -75,7 +75,7 @@ type BartJson = { [K in keyof ReturnType<typeof bartKeys>]: z.output<ReturnType<
 
 /** What `bartKeys` read, under Heddle's names, and checked. */
 export function bartFromJson(json: BartJson, maxPositionEmbeddings: number, raw: Readonly<Record<string, unknown>>): Omit<BartLikeConfig, "modelType"> {
-  checkHeads(json.d_model, { encoder_attention_heads: json.encoder_attention_heads, decoder_attention_heads: json.decoder_attention_heads });
+  for (const key of ["encoder_attention_heads", "decoder_attention_heads"] as const) checkHeads(["d_model", json.d_model], [key, json[key]]);
   return {
     ...parseLabels(json),
     architectures: json.architectures,

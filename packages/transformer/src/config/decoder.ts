@@ -165,7 +165,7 @@ export function llamaLikeFromJson(json: LlamaLikeJson, raw: Readonly<Record<stri
   checkDecoder(config, { hiddenSize: "hidden_size", numAttentionHeads: "num_attention_heads" });
   const sliding = config.layerTypes.includes("sliding_attention");
   if (sliding && config.slidingWindow === undefined) throw new HeddleError("CONFIG_INVALID", "[config.json] has layers of sliding_attention and no sliding_window: add it, in tokens");
-  if (config.layerTypes.length !== config.numHiddenLayers) throw new HeddleError("CONFIG_INVALID", `[config.json] num_hidden_layers is ${config.numHiddenLayers}, layer_types lists ${config.layerTypes.length}: make them agree`);
+  checkLayerTypes(config);
   return { ...config, rotary: rotaryOf(json, headDim, theta) };
 }
 
@@ -221,8 +221,15 @@ export function llamaLikeToJson(config: LlamaLikeConfig): Record<string, unknown
   };
 }
 
+type Layers = Pick<LlamaLikeConfig, "layerTypes" | "numHiddenLayers">;
+
+/** Throws CONFIG_INVALID where not every layer has its type. */
+export function checkLayerTypes({ layerTypes, numHiddenLayers }: Layers): void {
+  if (layerTypes.length !== numHiddenLayers) throw new HeddleError("CONFIG_INVALID", `[config.json] num_hidden_layers is ${numHiddenLayers}, layer_types lists ${layerTypes.length}: make them agree`);
+}
+
 /** For families whose layers differ. Of a configuration that was given another number of layers they follow anew. */
-export const layerTypesToJson = ({ layerTypes, numHiddenLayers }: LlamaLikeConfig): Record<string, unknown> => (layerTypes.length === numHiddenLayers ? { layer_types: layerTypes } : {});
+export const layerTypesToJson = ({ layerTypes, numHiddenLayers }: Layers): Record<string, unknown> => (layerTypes.length === numHiddenLayers ? { layer_types: layerTypes } : {});
 
 /** Keys that all decoders have under the same names. */
 export function decoderToJson(config: DecoderConfig): Record<string, unknown> {

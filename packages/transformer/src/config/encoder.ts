@@ -1,7 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
-import { activation, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkHeads, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 /** What every bidirectional encoder's configuration says, under one set of names. */
 export interface EncoderConfig extends Labels {
@@ -31,9 +31,7 @@ export interface EncoderConfig extends Labels {
 /** Rules that span several keys. `keys` are the family's own names for them, for the message. */
 export function checkEncoder(config: Pick<EncoderConfig, "hiddenSize" | "numAttentionHeads" | "padTokenId" | "vocabSize">, keys: { hiddenSize: string; numAttentionHeads: string }): void {
   const { hiddenSize, numAttentionHeads, padTokenId, vocabSize } = config;
-  if (hiddenSize % numAttentionHeads !== 0) {
-    throw new HeddleError("CONFIG_INVALID", `[config.json] ${keys.hiddenSize} ${hiddenSize} is not divisible by ${keys.numAttentionHeads} ${numAttentionHeads}: choose a multiple, e.g. ${numAttentionHeads * Math.ceil(hiddenSize / numAttentionHeads)}`);
-  }
+  checkHeads([keys.hiddenSize, hiddenSize], [keys.numAttentionHeads, numAttentionHeads]);
   if (padTokenId >= vocabSize) {
     throw new HeddleError("CONFIG_INVALID", `[config.json] pad_token_id ${padTokenId} is not below vocab_size ${vocabSize}: set it to the tokenizer's [PAD] id`);
   }

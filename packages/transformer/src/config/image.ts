@@ -1,6 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
-import { size } from "./schema.ts";
+import { checkHeads, size } from "./schema.ts";
 
 /** [height, width]; config.json has one number where the two are the same. */
 export type Extent = readonly [number, number];
@@ -25,5 +25,5 @@ export const patchesOf = ({ imageSize, patchSize }: Pick<ImageConfig, "imageSize
 export function checkImage(config: ImageConfig, where = "config.json"): void {
   const { imageSize, patchSize, hiddenSize, numAttentionHeads } = config;
   if (patchesOf(config) === 0) throw new HeddleError("CONFIG_INVALID", `[${where}] image_size ${imageSize.join(" by ")} is smaller than patch_size ${patchSize.join(" by ")}: make it a multiple`);
-  if (hiddenSize % numAttentionHeads !== 0) throw new HeddleError("CONFIG_INVALID", `[${where}] hidden_size ${hiddenSize} is not divisible by num_attention_heads ${numAttentionHeads}: choose a multiple`);
+  checkHeads(["hidden_size", hiddenSize], ["num_attention_heads", numAttentionHeads], where);
 }

@@ -1,6 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
-import type { LayerType } from "./decoder.ts";
+import { checkLayerTypes, layerTypesToJson, type LayerType } from "./decoder.ts";
 import { checkEncoder } from "./encoder.ts";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
 import { parseRotary, rotaryToJson, type RotaryConfig } from "./rotary.ts";
@@ -114,7 +114,7 @@ export function parseModernBertConfig(raw: Readonly<Record<string, unknown>>): M
     raw,
   };
   checkEncoder(config, { hiddenSize: "hidden_size", numAttentionHeads: "num_attention_heads" });
-  if (config.layerTypes.length !== config.numHiddenLayers) throw new HeddleError("CONFIG_INVALID", `[config.json] num_hidden_layers is ${config.numHiddenLayers}, layer_types lists ${config.layerTypes.length}: make them agree`);
+  checkLayerTypes(config);
   const rotaryOf = (type: LayerType, theta: number): RotaryConfig => {
     const headDim = config.hiddenSize / config.numAttentionHeads;
     const rotary = parseRotary({ ...json.rope_parameters?.[type], ...json.rope_scaling }, { headDim, maxPositionEmbeddings: config.maxPositionEmbeddings, theta });
@@ -142,8 +142,7 @@ export function modernbertToJson(config: ModernBertConfig): Record<string, unkno
     pad_token_id: config.padTokenId,
     attention_bias: config.attentionBias,
     attention_dropout: config.attentionDropout,
-    // Of a configuration that was given another number of layers they follow anew.
-    ...(config.layerTypes.length === config.numHiddenLayers && { layer_types: config.layerTypes }),
+    ...layerTypesToJson(config),
     local_attention: config.localAttention,
     rope_parameters: { full_attention: rotaryToJson(full), sliding_attention: rotaryToJson(sliding) },
     embedding_dropout: config.embeddingDropout,

@@ -37,6 +37,11 @@ export const activation = z.string().transform((name, context): HiddenAct => {
   return z.NEVER;
 });
 
+/** Throws CONFIG_INVALID where heads of equal size do not fill a hidden state; both with their keys in config.json. */
+export function checkHeads([sizeKey, hiddenSize]: readonly [string, number], [headsKey, heads]: readonly [string, number], where = "config.json"): void {
+  if (hiddenSize % heads !== 0) throw new HeddleError("CONFIG_INVALID", `[${where}] ${sizeKey} ${hiddenSize} is not divisible by ${headsKey} ${heads}: choose a multiple, e.g. ${heads * Math.ceil(hiddenSize / heads)}`);
+}
+
 /** Checks `json` against a schema; every violation is named in one `CONFIG_INVALID`. */
 export function checkConfig<T extends z.ZodType>(schema: T, json: unknown): z.output<T> {
   const result = schema.safeParse(json);

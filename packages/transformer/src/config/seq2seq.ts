@@ -1,4 +1,3 @@
-import { HeddleError } from "@heddle/kernels";
 import type { DecoderConfig } from "./decoder.ts";
 
 /** What models say that read with one half and write with the other. The decoder's sizes are under the names of `DecoderConfig`. */
@@ -11,11 +10,4 @@ export interface Seq2SeqConfig extends Omit<DecoderConfig, "attentionDropout" | 
   readonly decoderStartTokenId: number;
   /** The last token of a text that became as long as it may. */
   readonly forcedEosTokenId: number | undefined;
-}
-
-/** Names of the sizes in config.json, for messages. */
-export function checkHeads(hiddenSize: number, heads: Readonly<Record<string, number>>): void {
-  for (const [key, count] of Object.entries(heads)) {
-    if (hiddenSize % count !== 0) throw new HeddleError("CONFIG_INVALID", `[config.json] d_model ${hiddenSize} is not divisible by ${key} ${count}: choose a multiple, e.g. ${count * Math.ceil(hiddenSize / count)}`);
-  }
 }

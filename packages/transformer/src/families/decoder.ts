@@ -1,5 +1,5 @@
-import { mul, type Tensor } from "@heddle/kernels";
-import type { LlamaLikeConfig } from "../config/decoder.ts";
+import { asTensor, mul, type Tensor } from "@heddle/kernels";
+import type { LayerType, LlamaLikeConfig } from "../config/decoder.ts";
 import type { DecoderInputs } from "../models/inputs.ts";
 import type { EncoderOutputs } from "../models/outputs.ts";
 import { causalAttention, type CausalPlace } from "../nn/causal-attention.ts";
@@ -33,13 +33,15 @@ export function decoderModel<C extends LlamaLikeConfig>(layer: DecoderLayer<C>, 
     const { vocabSize: count, hiddenSize: size, numHiddenLayers, headDim, initializerRange, normEps, layerTypes, slidingWindow } = config;
     const words = embedding(scope.in("embed_tokens"), inputIds, { count, size, initializerRange });
     const positions = positionsOf(cache, inputIds.shape[1]!);
+    const table = (type: LayerType) => asTensor(rotaryTableOf(config.rotary[type], headDim, positions));
+    const tables = { full_attention: table("full_attention"), sliding_attention: table("sliding_attention") };
     const hiddenStates = [embeddingScale ? mul(words, embeddingScale(config)) : words];
     for (let i = 0; i < numHiddenLayers; i++) {
       const type = layerTypes[i]!;
       const place: CausalPlace = {
         mask,
         cache: cacheOf(cache, i),
-        rotary: usesRotary(config, i) ? rotaryTableOf(config.rotary[type], headDim, positions) : undefined,
+        rotary: usesRotary(config, i) ? tables[type] : undefined,
         window: type === "sliding_attention" ? slidingWindow : undefined,
       };
       hiddenStates.push(layer(scope.in("layers").in(i), config, hiddenStates.at(-1)!, place, mode));

@@ -1,4 +1,4 @@
-import { add, reshape, slice, type Tensor } from "@heddle/kernels";
+import { add, asTensor, reshape, slice, type Tensor } from "@heddle/kernels";
 import type { GPTNeoXConfig } from "../config/gpt-neox.ts";
 import type { DecoderInputs } from "../models/inputs.ts";
 import type { EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
@@ -38,7 +38,7 @@ function layer(scope: Scope, config: GPTNeoXConfig, x: Tensor, place: CausalPlac
 /** Hidden states: the embeddings', every layer's but the last one's, and the norm's. */
 export function gptNeoXModel(scope: Scope, config: GPTNeoXConfig, { inputIds, attentionMask: mask, cache }: DecoderInputs, mode: ForwardMode): EncoderOutputs {
   const { vocabSize: count, hiddenSize: size, numHiddenLayers, initializerRange, normEps, hiddenDropout } = config;
-  const rotary = rotaryTableOf(config.rotary, config.headDim, positionsOf(cache, inputIds.shape[1]!));
+  const rotary = asTensor(rotaryTableOf(config.rotary, config.headDim, positionsOf(cache, inputIds.shape[1]!)));
   const hiddenStates = [dropout(embedding(scope.in("embed_in"), inputIds, { count, size, initializerRange }), hiddenDropout, mode)];
   for (let i = 0; i < numHiddenLayers; i++) hiddenStates.push(layer(scope.in("layers").in(i), config, hiddenStates.at(-1)!, { mask, cache: cacheOf(cache, i), rotary }, mode));
   return withFinalNorm(hiddenStates, (x) => layerNorm(scope.in("final_layer_norm"), x, normEps));

@@ -1,4 +1,5 @@
-import { add, argmax, asTensor, cast, cumulativeSum, div, embedding, equal, exp, less, log, max, maximum, mul, pad, reshape, slice, sub, sum, topK as largest, where, type RunInputs, type Tensor } from "@heddle/kernels";
+import { add, argmax, cast, crossEntropy, cumulativeSum, div, embedding, exp, less, log, max, maximum, mul, neg, pad, reshape, slice, sub, sum, topK as largest, where, type RunInputs, type Tensor } from "@heddle/kernels";
+import { places } from "../nn/position-ids.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { uniform } from "./random.ts";
 import type { Pick } from "./session.ts";
@@ -6,7 +7,7 @@ import type { Pick } from "./session.ts";
 // The next token of each row, chosen on the device: only its number comes back.
 
 /** Below any score, and far from infinity. */
-const NEVER = -1e30;
+export const NEVER = -1e30;
 
 /** What a draw needs beside the logits, for `rows` texts at step `step`. */
 export function pickInputs({ temperature, topP, minP, seed }: ResolvedOptions, rows: number, step: number): RunInputs {
@@ -28,7 +29,11 @@ export function pickOf({ temperature, topK, topP, minP, repetitionPenalty, logPr
     choose(logits, inputs) {
       const scores = penalized(logits, inputs);
       const token = draws ? draw(filtered(div(scores, inputs["temperature"]!), topK, inputs), inputs["draws"]!) : argmax(scores);
-      return { token, ...(logProbabilities && { logProbability: logProbabilityOf(logits, token) }) };
+      return {
+        token,
+        // A class's cross-entropy is what its log-probability lacks to 0.
+        ...(logProbabilities && { logProbability: neg(crossEntropy(logits, token, { reduction: "none" })) }),
+      };
     },
   };
 }
@@ -90,7 +95,7 @@ function draw(scores: Tensor, draws: Tensor): Tensor {
   const target = mul(total, draws);
   const block = sum(less(upTo, target), { axes: [1], keepDims: true }); // [rows, 1]
   const before = sum(mul(ofBlocks, less(places(blocks), block)), { axes: [1], keepDims: true });
-  const chosen = cast(add(mul(places(rows, [rows, 1]), blocks), block), "i32");
+  const chosen = cast(add(mul(reshape(places(rows), [rows, 1]), blocks), block), "i32");
   const inside = cumulativeSum(reshape(embedding(reshape(byBlock, [rows * blocks, BLOCK]), chosen), [rows, BLOCK]));
   // Rounding must not lead out of the block, nor to a token that cannot be.
   const rest = maximum(atMost(sub(target, before), slice(inside, { axis: 1, begin: -1 })), 1e-30);
@@ -98,16 +103,3 @@ function draw(scores: Tensor, draws: Tensor): Tensor {
 }
 
 const atMost = (a: Tensor, b: Tensor) => where(less(b, a), b, a);
-
-/** 0, 1, 2 … */
-const places = (count: number, shape: readonly number[] = [count]) => asTensor({ shape, data: Float32Array.from({ length: count }, (_, i) => i) });
-
-/** log softmax(logits)[token]. [rows, vocabulary], [rows] → [rows]. */
-function logProbabilityOf(logits: Tensor, token: Tensor): Tensor {
-  const [rows, vocabulary] = logits.shape as [number, number];
-  const best = max(logits, { axes: [1], keepDims: true });
-  const total = log(sum(exp(sub(logits, best)), { axes: [1], keepDims: true }));
-  const isToken = equal(places(vocabulary), reshape(cast(token, "f32"), [rows, 1]));
-  const score = sum(mul(logits, isToken), { axes: [1], keepDims: true });
-  return reshape(sub(sub(score, best), total), [rows]);
-}

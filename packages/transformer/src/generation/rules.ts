@@ -1,8 +1,6 @@
 import type { RunInputs } from "@heddle/kernels";
 import type { ResolvedOptions } from "./options.ts";
-
-/** Low enough for no draw, high enough to stay finite beside real scores. */
-const FORBIDDEN = -1e30;
+import { NEVER } from "./pick.ts";
 
 export type RuleOptions = Pick<ResolvedOptions, "minNewTokens" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" | "noRepeatNgramSize" | "suppressTokens" | "beginSuppressTokens" | "forcedTokens" | "forcedEosTokenId" | "allowedTokens">;
 
@@ -60,13 +58,13 @@ export class Rules {
     const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, allowedTokens } = this.options;
     const forced = this.forced({ prompt, newTokens });
     if (forced !== undefined) {
-      bias.fill(FORBIDDEN);
+      bias.fill(NEVER);
       bias[forced] = 0;
       return;
     }
     const allowed = allowedTokens?.(newTokens, index);
     if (allowed) {
-      bias.fill(FORBIDDEN);
+      bias.fill(NEVER);
       for (let i = 0; i < allowed.length; i++) bias[allowed[i]!] = 0;
     }
     for (const token of newTokens) bias[token]! -= frequencyPenalty;
@@ -77,7 +75,7 @@ export class Rules {
       ...(newTokens.length < minNewTokens ? this.eosTokenIds : []),
       ...(noRepeatNgramSize > 0 ? endingsOf([...prompt, ...newTokens], noRepeatNgramSize) : []),
     ];
-    for (const token of forbidden) bias[token] = FORBIDDEN;
+    for (const token of forbidden) bias[token] = NEVER;
   }
 }
 

@@ -1,7 +1,7 @@
-import { HeddleError, openDevice, type Device, type DeviceName } from "@heddle/kernels";
+import { openDevice, type Device, type DeviceName } from "@heddle/kernels";
 import { openModelFolder, type ModelFolder, type ModelFolderSource } from "../checkpoint/index.ts";
 import type { ModelConfig } from "../config/index.ts";
-import { loadTokenizer, type Tokenizer } from "../text/index.ts";
+import { tokenizerOf, type Tokenizer } from "../text/index.ts";
 import { architectureFor, type Head } from "./architectures.ts";
 import { createModel } from "./create.ts";
 import { loadModel, type LoadOptions } from "./load.ts";
@@ -73,7 +73,6 @@ export const AutoTokenizer = {
   /** The tokenizer of a model folder or GGUF file. Errors: those of `openModelFolder`, TOKENIZER_MISSING, TOKENIZER_INVALID. */
   async fromPretrained(source: ModelFolderSource): Promise<Tokenizer> {
     await using folder = await openModelFolder(source);
-    if (folder.tokenizerText === undefined) throw new HeddleError("TOKENIZER_MISSING", `[${folder.label}] has no tokenizer.json: save it in Python with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or download it into the folder`);
-    return loadTokenizer(folder.tokenizerText, folder.tokenizerConfigText);
+    return tokenizerOf(folder);
   },
 };

@@ -1,4 +1,4 @@
-import { attention, extendCache, type HostTensor, type Tensor } from "@heddle/kernels";
+import { attention, extendCache, type Tensor } from "@heddle/kernels";
 import type { ForwardMode } from "./forward-mode.ts";
 import { mergeHeads } from "./heads.ts";
 import type { LayerCache } from "./key-value-cache.ts";
@@ -9,7 +9,7 @@ export interface CausalPlace {
   readonly mask?: Tensor | undefined;
   readonly cache?: (LayerCache & { readonly lengths: Tensor }) | undefined;
   /** From `rotaryTable`; undefined where positions do not turn this layer's queries and keys. */
-  readonly rotary?: HostTensor | undefined;
+  readonly rotary?: Tensor | undefined;
   /** Keys that a query sees, its own among them. */
   readonly window?: number | undefined;
   /** Added to the scores, [1 or batch, heads, length, length]; with a cache [.., length, capacity]. */

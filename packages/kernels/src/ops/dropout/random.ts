@@ -35,11 +35,11 @@ export const RANDOM_BITS4_WGSL = pcg3dWgsl("randomBits4", "vec4u", "vec4u(16u)")
 /** pcg3d's first step: one of the three words spread over 32 bits. */
 export const spread = (value: number): number => (Math.imul(value, PCG_MULTIPLIER) + PCG_INCREMENT) >>> 0;
 
-/** The same 32 bits as the WGSL function `randomBits`. All three arguments are u32. */
-export function randomBits(counter: number, key: number, stream: number): number {
-  let x = spread(counter);
-  let y = spread(key);
-  let z = spread(stream);
+/** Three words of 32 uniform bits, a pure function of three numbers of which the low 32 bits count. */
+export function pcg3d(a: number, b: number, c: number): readonly [number, number, number] {
+  let x = spread(a);
+  let y = spread(b);
+  let z = spread(c);
   const mix = () => {
     x = (x + Math.imul(y, z)) >>> 0;
     y = (y + Math.imul(z, x)) >>> 0;
@@ -50,8 +50,11 @@ export function randomBits(counter: number, key: number, stream: number): number
   y = (y ^ (y >>> 16)) >>> 0;
   z = (z ^ (z >>> 16)) >>> 0;
   mix();
-  return x;
+  return [x, y, z];
 }
+
+/** The same 32 bits as the WGSL function `randomBits`. All three arguments are u32. */
+export const randomBits = (counter: number, key: number, stream: number): number => pcg3d(counter, key, stream)[0];
 
 /**
  * Bits below this drop an element: `keep = bits >= threshold` keeps it with probability 1 − p, to 2⁻³². A whole number

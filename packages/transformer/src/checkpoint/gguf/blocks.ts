@@ -11,14 +11,22 @@ export interface BlockFormat {
   decode(bytes: Uint8Array, begin: number, y: Float32Array, at: number): void;
 }
 
-const half = new Uint16Array(1);
+// Of all half floats, made when the first is read.
+let halves: Float32Array | undefined;
 const f16 = (bytes: Uint8Array, at: number): number => {
-  half[0] = bytes[at]! | (bytes[at + 1]! << 8);
-  return fromFloat16(half)[0]!;
+  halves ??= fromFloat16(Uint16Array.from({ length: 0x10000 }, (_, half) => half));
+  return halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
 };
 const i8 = (byte: number): number => (byte << 24) >> 24;
 const u32 = (bytes: Uint8Array, at: number): number => (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 const { fround } = Math;
+
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+const f32 = (bits: number): number => {
+  word[0] = bits;
+  return float[0]!;
+};
 
 /** Blocks of 32 with two weights a byte, and a fifth bit of each where `fifth` is. */
 function nibbles(name: string, { minimum, fifth }: { minimum: boolean; fifth: boolean }): BlockFormat {
@@ -104,23 +112,9 @@ const q6k: BlockFormat = {
 };
 
 const floats: Readonly<Record<"F32" | "F16" | "BF16", BlockFormat>> = {
-  F32: {
-    name: "F32",
-    weights: 1,
-    bytes: 4,
-    decode(bytes, begin, y, at) {
-      y[at] = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(begin, true);
-    },
-  },
+  F32: { name: "F32", weights: 1, bytes: 4, decode: (bytes, begin, y, at) => void (y[at] = f32(u32(bytes, begin))) },
   F16: { name: "F16", weights: 1, bytes: 2, decode: (bytes, begin, y, at) => void (y[at] = f16(bytes, begin)) },
-  BF16: {
-    name: "BF16",
-    weights: 1,
-    bytes: 2,
-    decode(bytes, begin, y, at) {
-      new Uint32Array(y.buffer, y.byteOffset)[at] = (bytes[begin]! | (bytes[begin + 1]! << 8)) << 16;
-    },
-  },
+  BF16: { name: "BF16", weights: 1, bytes: 2, decode: (bytes, begin, y, at) => void (y[at] = f32((bytes[begin]! | (bytes[begin + 1]! << 8)) << 16)) },
 };
 
 /** By ggml's number of the type. */

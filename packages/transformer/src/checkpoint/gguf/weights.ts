@@ -1,8 +1,9 @@
+import { HeddleError } from "@heddle/kernels";
+import { firstNotFinite } from "../not-finite.ts";
 import type { ModelWeights } from "../folder/weights.ts";
 import type { LoadedTensor, StreamOptions } from "../safetensors/reader.ts";
 import { architectureOf, checkpointName, gemmaName } from "./config.ts";
 import { readTensor, type GgufFile, type GgufTensor } from "./file.ts";
-import { HeddleError } from "@heddle/kernels";
 
 /** A GGUF file's tensors as a checkpoint's, by Hugging Face's names, worked out to f32. */
 export class GgufWeights implements ModelWeights {
@@ -27,7 +28,7 @@ export class GgufWeights implements ModelWeights {
     return this.tensors.has(name);
   }
 
-  entry(name: string): { readonly shape: readonly number[] } {
+  entry(name: string): GgufTensor {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new HeddleError("TENSOR_NOT_FOUND", `[${this.file.source.label}] has no tensor ${JSON.stringify(name)}`);
     return tensor;
@@ -35,10 +36,9 @@ export class GgufWeights implements ModelWeights {
 
   async *stream({ names = this.names, signal, checkFinite = true }: StreamOptions = {}): AsyncGenerator<LoadedTensor, void, undefined> {
     for (const name of names) {
-      const tensor = this.entry(name) as GgufTensor;
+      const tensor = this.entry(name);
       const data = await readTensor(this.file, tensor, signal);
-      // x − x is 0 but for NaN and infinity.
-      if (checkFinite && data.some((value) => value - value !== 0)) throw new HeddleError("WEIGHTS_NOT_FINITE", `[${this.file.source.label}] ${tensor.name} has a value that is not finite: the file is damaged, download it again`);
+      if (checkFinite && firstNotFinite(data) >= 0) throw new HeddleError("WEIGHTS_NOT_FINITE", `[${this.file.source.label}] ${tensor.name} has a value that is not finite: the file is damaged, download it again`);
       yield { name, shape: tensor.shape, fileDtype: "F32", dtype: "f32", data: this.asCheckpoint(name, tensor, data) };
     }
   }
