@@ -33,9 +33,6 @@ export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatM
   }
 }
 
-/** Whether `applyChatTemplate` has something to go by. */
-export const hasChatTemplate = ({ tokenizerConfig }: Tokenizer): boolean => tokenizerConfig["chat_template"] !== undefined;
-
 function templateOf({ tokenizerConfig }: Tokenizer, name: string): string {
   const stored = tokenizerConfig["chat_template"];
   if (typeof stored === "string" && name === "default") return stored;
