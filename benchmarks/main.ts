@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { HeddleError, openDevice, WebGpuDevice } from "@heddle/kernels";
+import { HeddleError, openDevice, WebGpuDevice, type AdapterProfile } from "@heddle/kernels";
 import { kernelWorks } from "./kernels/works.ts";
 import { modelWorks } from "./models/works.ts";
 import { formatRow, header, type CeilingRates } from "./row.ts";
@@ -10,7 +10,7 @@ import { measure } from "./session.ts";
 import { trainingWorks } from "./training/works.ts";
 import type { Work } from "./work.ts";
 
-const benchmarks: Record<string, () => Work[]> = { kernels: kernelWorks, models: modelWorks, training: trainingWorks };
+const benchmarks: Record<string, (kind: AdapterProfile["kind"]) => Work[]> = { kernels: kernelWorks, models: modelWorks, training: trainingWorks };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -27,12 +27,12 @@ async function main(): Promise<void> {
   if (!works) throw new HeddleError("INVALID_ARGUMENT", `[bench] no benchmark is called "${benchmark}"; there are ${Object.keys(benchmarks).join(", ")}`);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new HeddleError("INVALID_ARGUMENT", `[${command}] --rounds must be a whole number of at least 1, got ${values.rounds}`);
-  const chosen = works().filter(({ name, shape }) => `${name} ${shape}`.includes(values.only ?? ""));
-  if (chosen.length === 0) throw new HeddleError("INVALID_ARGUMENT", `[${command}] no work's name has "${values.only}" in it; there are ${[...new Set(works().map(({ name }) => name))].join(", ")}`);
-
   const device = await openDevice({ device: "webgpu" });
   if (!(device instanceof WebGpuDevice)) throw new HeddleError("NO_ADAPTER", `[${command}] measures WebGPU; this is ${device.description}`);
   try {
+    const all = works(device.gpu.profile.kind);
+    const chosen = all.filter(({ name, shape }) => `${name} ${shape}`.includes(values.only ?? ""));
+    if (chosen.length === 0) throw new HeddleError("INVALID_ARGUMENT", `[${command}] no work's name has "${values.only}" in it; there are ${[...new Set(all.map(({ name }) => name))].join(", ")}`);
     const loadBefore = loadavg()[0]!;
     console.log(`${device.description}; ${availableParallelism()} cores, load ${loadBefore.toFixed(2)}; medians of ${rounds} rounds`);
     const { ceilings, rows } = await measure(device, chosen, rounds, (name) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${name}`));

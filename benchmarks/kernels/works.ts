@@ -1,11 +1,15 @@
-import { adamW, add, asTensor, attention, crossEntropy, embedding, gelu, globalNorm, gradients, layerNorm, matmul, mul, scatterAdd, softmax, sum, type State, type Tensor } from "@heddle/kernels";
+import { adamW, add, asTensor, attention, crossEntropy, embedding, gelu, globalNorm, gradients, layerNorm, matmul, mul, scatterAdd, softmax, sum, type AdapterProfile, type State, type Tensor } from "@heddle/kernels";
 import type { Work } from "../work.ts";
 import { kernelWork } from "./program.ts";
 
 const F32 = 4;
 
-/** At the sizes of MiniLM with 8 × 64 tokens, of nanoGPT's CPU configuration with 12 × 64, and larger. */
-export function kernelWorks(): Work[] {
+/** At the sizes of MiniLM with 8 × 64 tokens, of nanoGPT's CPU configuration with 12 × 64, and larger; on a GPU also such as fill it. */
+export function kernelWorks(kind: AdapterProfile["kind"]): Work[] {
+  return [...smallWorks(), ...(kind === "software" ? [] : largeWorks())];
+}
+
+function smallWorks(): Work[] {
   return [
     ...[256, 512, 1024].map((n) => product("nn", n, n, n)),
     ...layerProducts(8 * 64, 384, 384),
@@ -23,19 +27,38 @@ export function kernelWorks(): Work[] {
   ];
 }
 
+/** Seconds each on a software adapter, and more than a GPU's caches hold. */
+function largeWorks(): Work[] {
+  const [rows, features] = [16384, 4096];
+  return [
+    product("nn", 4096, 4096, 4096),
+    product("nt", 4096, 4096, 4096),
+    ...[1024, 4096].map((n) => product("nt", n, n, n, "f16")),
+    ...[{ k: 4096, n: 4096 }, { k: 4096, n: 16384 }].flatMap(({ k, n }) => [product("nt", 1, k, n), product("nt", 1, k, n, "f16")]),
+    ...attentions({ batch: 8, length: 2048, heads: 16, size: 64, causal: true }),
+    ...layerNorms(rows, features),
+    softmaxes(rows, features),
+    ...crossEntropies(2048, 50304),
+    ...optimizers({ name: "GPT-2", hidden: 768, layers: 12, vocabulary: 50257 }),
+    ...embeddings(50257, 768, 8192),
+    elementwise(rows, features),
+  ];
+}
+
 /** The products of a layer [inputs → outputs]: forward, the gradient of its input and that of its weight. */
 function layerProducts(tokens: number, inputs: number, outputs: number): Work[] {
   return [product("nn", tokens, inputs, outputs), product("nt", tokens, outputs, inputs), product("tn", inputs, tokens, outputs)];
 }
 
-function product(layout: "nn" | "nt" | "tn", m: number, k: number, n: number): Work {
+function product(layout: "nn" | "nt" | "tn", m: number, k: number, n: number, weight: "f32" | "f16" = "f32"): Work {
   const [transposeA, transposeB] = [layout[0] === "t", layout[1] === "t"];
   return kernelWork({
-    name: `matmul ${layout}`,
+    name: `matmul ${layout}${weight === "f16" ? ", f16 weight" : ""}`,
     shape: `${m} × ${k} × ${n}`,
     flops: 2 * m * k * n,
-    bytes: F32 * (m * k + k * n + m * n),
+    bytes: F32 * (m * k + m * n) + (weight === "f16" ? 2 : F32) * k * n,
     tensors: { a: transposeA ? [k, m] : [m, k], b: transposeB ? [n, k] : [k, n] },
+    half: weight === "f16" ? ["b"] : [],
     record: ({ a, b }) => ({ y: matmul(a!, b!, { transposeA, transposeB }) }),
   });
 }

@@ -1,6 +1,7 @@
 import { BufferUsage } from "../memory/usage.ts";
 import { copy, MULTIPLY_ADD, type CeilingKernel } from "./ceiling.wgsl.ts";
 import type { Gpu } from "./gpu.ts";
+import type { AdapterProfile } from "./profile.ts";
 import { politely } from "./polite-wait.ts";
 
 /** Long enough to time; a software adapter gets there at once, a large GPU after some doublings. */
@@ -8,6 +9,8 @@ const TARGET_MS = 60;
 const REPEATS = 3;
 /** More than caches hold. */
 const COPIED_BYTES = 64 * 1024 * 1024;
+/** The largest GPUs' caches hold 60 MB. */
+const COPIED_BYTES_ON_DISCRETE = 192 * 1024 * 1024;
 /** On a software adapter instructions are the limit, and the same for any size; larger ones only take longer. */
 const COPIED_BYTES_IN_SOFTWARE = 16 * 1024 * 1024;
 const BUDGET_MS = 700;
@@ -50,13 +53,18 @@ export interface CeilingProbes {
 export async function openCeilingProbes(gpu: Gpu): Promise<CeilingProbes> {
   const multiplyAdd = await CeilingProbe.open(gpu, MULTIPLY_ADD);
   try {
-    const copying = await CeilingProbe.open(gpu, copy(gpu.profile.kind === "software" ? COPIED_BYTES_IN_SOFTWARE : COPIED_BYTES));
+    const copying = await CeilingProbe.open(gpu, copy(copiedBytes(gpu.profile)));
     const dispose = () => [multiplyAdd, copying].forEach((probe) => probe[Symbol.dispose]());
     return { multiplyAdd, copy: copying, [Symbol.dispose]: dispose };
   } catch (error) {
     multiplyAdd[Symbol.dispose]();
     throw error;
   }
+}
+
+function copiedBytes({ kind, maxStorageBufferBindingSize }: AdapterProfile): number {
+  if (kind === "software") return COPIED_BYTES_IN_SOFTWARE;
+  return kind === "discrete" && maxStorageBufferBindingSize >= COPIED_BYTES_ON_DISCRETE ? COPIED_BYTES_ON_DISCRETE : COPIED_BYTES;
 }
 
 /** A kernel that does one thing only, repeated often enough to be timed. */

@@ -43,7 +43,8 @@ const serialOrderKernel = defineKernel({
   for (var i = end; i < p.tokens; i++) { runs[i] = 0u; }`,
 });
 
-const ORDER_LANES = 256;
+/** Few, so that some thousand tokens keep a large GPU busy. */
+const ORDER_LANES = 64;
 /** Each lane compares its token with all others: 67 million comparisons for this many, little for a GPU. */
 const MAX_PARALLEL_TOKENS = 8192;
 
@@ -54,31 +55,36 @@ const parallelOrderKernel = defineKernel({
   writes: { order: "array<u32>", runs: "array<u32>" },
   params: { begin: "u32", tokens: "u32", rows: "u32" },
   module: `
-var<workgroup> tile: array<u32, ${ORDER_LANES}>;
+var<workgroup> tile: array<vec4u, ${ORDER_LANES}>;
 fn rowOf(token: u32) -> u32 { return min(u32(ids[p.begin + min(token, p.tokens - 1u)]), p.rows); }`,
   workgroupSize: [ORDER_LANES],
   body: `
   let token = workgroup.x * ${ORDER_LANES}u + localIndex;
   let row = rowOf(token);
-  var smaller = 0u;
-  var equal = 0u;
-  var equalBefore = 0u;
-  for (var begin = 0u; begin < p.tokens; begin += ${ORDER_LANES}u) {
+  var smaller = vec4u(0);
+  var equal = vec4u(0);
+  var equalBefore = vec4u(0);
+  for (var begin = 0u; begin < p.tokens; begin += ${4 * ORDER_LANES}u) {
     workgroupBarrier();
-    tile[localIndex] = rowOf(begin + localIndex);
+    let own = begin + 4u * localIndex;
+    tile[localIndex] = vec4u(rowOf(own), rowOf(own + 1u), rowOf(own + 2u), rowOf(own + 3u));
     workgroupBarrier();
-    let count = min(${ORDER_LANES}u, p.tokens - begin);
-    for (var i = 0u; i < count; i++) {
-      let other = tile[i];
-      smaller += u32(other < row);
-      equal += u32(other == row);
-      equalBefore += u32(other == row && begin + i < token);
+    let count = min(${4 * ORDER_LANES}u, p.tokens - begin);
+    for (var i = 0u; i < count; i += 4u) {
+      let other = tile[i / 4u];
+      let at = vec4u(0u, 1u, 2u, 3u) + i;
+      let exists = at < vec4u(count);
+      let same = exists & (other == vec4u(row));
+      smaller += vec4u(exists & (other < vec4u(row)));
+      equal += vec4u(same);
+      equalBefore += vec4u(same & (begin + at < vec4u(token)));
     }
   }
   if (token < p.tokens) {
-    let place = smaller + equalBefore;
+    let before = dot(equalBefore, vec4u(1));
+    let place = dot(smaller, vec4u(1)) + before;
     order[place] = token;
-    runs[place] = select(0u, equal, equalBefore == 0u && row < p.rows);
+    runs[place] = select(0u, dot(equal, vec4u(1)), before == 0u && row < p.rows);
   }`,
 });
 

@@ -23,7 +23,7 @@ const NAIVE: MatmulKernel = { kind: "naive" };
 const quad = (rows: number, columns: number, lanes: readonly [number, number] = [8, 1]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "quad" });
 const octet = (rows: number, columns: number): RegisterKernel => ({ kind: "register", rows, columns, lanes: [8, 1], share: "octet" });
 const direct = (rows: number, columns: number, lanes: readonly [number, number]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "none" });
-const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth });
+const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number, stages: 1 | 2 = 1): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth, stages });
 
 /** A kernel, and the extent that both sides of y must have for it to be the default: the first such one is. Without: only tried. */
 type Candidate = readonly [kernel: MatmulKernel, from?: number];
@@ -34,12 +34,13 @@ const SOFTWARE: Partial<Record<AdapterClass, readonly Candidate[]>> = {
   swiftshader: [[quad(16, 16, [4, 1]), 0], [quad(32, 16, [4, 1])], [quad(16, 8)], [quad(8, 8)], [direct(16, 16, [4, 1]), 0]],
   software: [[quad(16, 8), 0], [direct(8, 8, [8, 1]), 0], [quad(8, 8)]],
 };
+/** Measured on an H200, 2026-11-26: docs/decisions/0014-two-stages-on-discrete-gpus.md. */
 const DISCRETE: readonly Candidate[] = [
-  [staged(8, 8, [16, 16], 16), 512],
-  [staged(4, 4, [16, 16], 16), 128],
+  [staged(16, 8, [16, 8], 8, 2), 1024],
+  [staged(8, 8, [16, 8], 8, 2), 256],
+  [staged(4, 4, [16, 8], 16, 2), 128],
   [staged(4, 4, [8, 8], 16), 0],
-  [staged(8, 8, [16, 16], 32)],
-  [staged(8, 8, [8, 8], 16)],
+  [staged(8, 8, [16, 16], 16)],
   [direct(4, 4, [8, 8]), 0],
 ];
 const INTEGRATED: readonly Candidate[] = [
@@ -140,7 +141,7 @@ function nameOf(kernel: MatmulKernel): string {
   if (kernel.kind === "gemv") return `gemv/${kernel.rows}/${kernel.reduce}`;
   const [columns, rows] = kernel.lanes;
   const what = kernel.kind === "workgroup" ? "workgroup" : kernel.share === "none" ? "direct" : kernel.share;
-  return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}` : ""}`;
+  return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}x${kernel.stages}` : ""}`;
 }
 
 /** Splits a long k until the adapter has enough workgroups to be busy. */

@@ -166,7 +166,7 @@ describe.each<[string, MatmulKernel]>([
   ["quad", { kind: "register", rows: 4, columns: 4, lanes: [8, 1], share: "quad" }],
   ["octet", { kind: "register", rows: 4, columns: 8, lanes: [8, 1], share: "octet" }],
   ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
-  ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16 }],
+  ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 8, stages: 2 }],
 ])("design %s", (name, kernel) => {
   const forced = (splits: number): typeof matmulOp => ({
     ...matmulOp,

@@ -41,29 +41,32 @@ export function subgroupMatrixKernel(tile: SubgroupMatrixTile, format: WeightFor
   const weights = weightsWgsl(format, 4);
   const epilogue = epilogueWgsl(end, 1);
   // Four steps of one row at a time; rows and steps past the edges are 0.
-  const stage = (name: "a" | "b", rows: number, begin: string, size: string, start: string, value: string) => `
-    for (var i = localIndex; i < ${(rows * depth) / 4}u; i += ${lanes}u) {
-      let own = i / ${depth / 4}u;
-      let step = (i % ${depth / 4}u) * 4u;
-      var four = vec4h(0);
-      if (${begin} + own < ${size} && k + step < kEnd) {
-        let quad = (${start} + (${begin} + own) * p.k + k + step) / 4u;
-        four = vec4h(clamp(${value}, vec4f(-65504), vec4f(65504)));
+  const turns = (rows: number) => range((rows * depth) / 4 / lanes);
+  const place = (turn: number) => `let i = localIndex + ${turn * lanes}u; let own = i / ${depth / 4}u; let step = (i % ${depth / 4}u) * 4u;`;
+  const load = (name: "a" | "b", rows: number, begin: string, size: string, start: string, value: string, k: string) =>
+    turns(rows).map((turn) => `{
+      ${place(turn)}
+      ${name}${turn}s = vec4h(0);
+      if (${begin} + own < ${size} && ${k} + step < kEnd) {
+        let quad = (${start} + (${begin} + own) * p.k + ${k} + step) / 4u;
+        ${name}${turn}s = vec4h(clamp(${value}, vec4f(-65504), vec4f(65504)));
       }
-      let at = own * ${stride}u + step;
-      ${range(4).map((u) => `${name}Stage[at + ${u}u] = four.${"xyzw"[u]};`).join(" ")}
-    }`;
+    }`).join("\n    ");
+  const loadBoth = (k: string) => `${load("a", tileRows, `tileM * ${tileRows}u`, "p.m", "startA", "a[quad]", k)}
+    ${load("b", tileColumns, `tileN * ${tileColumns}u`, "p.n", "startB", weights.four("quad"), k)}`;
+  const storeStage = (name: "a" | "b", rows: number) =>
+    turns(rows).map((turn) => `{ ${place(turn)} let at = own * ${stride}u + step; ${range(4).map((u) => `${name}Stage[at + ${u}u] = ${name}${turn}s.${"xyzw"[u]};`).join(" ")} }`).join("\n    ");
   const multiply = [
     ...range(matricesM).map((i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${MATRIX}, ${MATRIX}>, row_major>(&aStage, (ownRow + ${i * MATRIX}u) * ${stride}u + step, ${stride}u);`),
     ...range(matricesN).flatMap((j) => [
       `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${MATRIX}, ${MATRIX}>, col_major>(&bStage, (ownColumn + ${j * MATRIX}u) * ${stride}u + step, ${stride}u);`,
-      ...range(matricesM).map((i) => `c[${i}][${j}] = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c[${i}][${j}]);`),
+      ...range(matricesM).map((i) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${i}_${j});`),
     ]),
   ];
   const stores = range(matricesM).flatMap((i) =>
     range(matricesN).map(
       (j) => `
-  subgroupMatrixStore<row_major>(&sums, group * ${MATRIX * MATRIX}u, c[${i}][${j}], ${MATRIX}u);
+  subgroupMatrixStore<row_major>(&sums, group * ${MATRIX * MATRIX}u, c${i}_${j}, ${MATRIX}u);
   workgroupBarrier();
   for (var e = lane; e < ${MATRIX * MATRIX}u; e += ${subgroupSize}u) {
     let row = tileM * ${tileRows}u + ownRow + ${i * MATRIX}u + e / ${MATRIX}u;
@@ -88,11 +91,16 @@ var<workgroup> sums: array<f32, ${SUBGROUPS * MATRIX * MATRIX}>;`,
     body: `${TILE_OF_WORKGROUP}
   let ownRow = (group / 2u) * ${tileRows / 2}u;
   let ownColumn = (group % 2u) * ${tileColumns / 2}u;
-  var c: array<array<subgroup_matrix_result<f32, ${MATRIX}, ${MATRIX}>, ${matricesN}>, ${matricesM}>;
+  ${range(matricesM).map((i) => range(matricesN).map((j) => `var c${i}_${j}: subgroup_matrix_result<f32, ${MATRIX}, ${MATRIX}>;`).join(" ")).join("\n  ")}
+  ${turns(tileRows).map((turn) => `var a${turn}s = vec4h(0);`).join(" ")}
+  ${turns(tileColumns).map((turn) => `var b${turn}s = vec4h(0);`).join(" ")}
+  ${loadBoth("kBegin")}
   for (var k = kBegin; k < kEnd; k += ${depth}u) {
-${stage("a", tileRows, `tileM * ${tileRows}u`, "p.m", "startA", "a[quad]")}
-${stage("b", tileColumns, `tileN * ${tileColumns}u`, "p.n", "startB", weights.four("quad"))}
+    ${storeStage("a", tileRows)}
+    ${storeStage("b", tileColumns)}
     workgroupBarrier();
+    // Under way while this stage is multiplied.
+    ${loadBoth(`(k + ${depth}u)`)}
     for (var step = 0u; step < ${depth}u; step += ${MATRIX}u) {
       ${multiply.join("\n      ")}
     }

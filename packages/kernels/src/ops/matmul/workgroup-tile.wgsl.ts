@@ -17,24 +17,39 @@ export interface WorkgroupTile {
   /** Rows and columns of y that a lane keeps, multiples of 4. */
   readonly rows: number;
   readonly columns: number;
+  /** Multiples of 8 and of 4. */
   readonly lanes: readonly [number, number];
   /** Steps of k that one stage brings into workgroup memory, a multiple of 4. */
   readonly depth: number;
+  /** Stages in workgroup memory: with two, one is filled while the other is multiplied, and lanes wait for each other once a stage. */
+  readonly stages: 1 | 2;
 }
 
 /** Bytes of workgroup memory. */
-export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth }: WorkgroupTile): number {
-  return 4 * depth * (rows * y + columns * x);
+export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth, stages }: WorkgroupTile): number {
+  return 4 * stages * depth * (rows * y + columns * x);
 }
+
+/** Steps of k in a turn of the loop. All of a stage is slower: 29 TFLOP/s where this gives 34 on an H200, and drivers compile longer. */
+const UNROLL = 4;
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const type = (width: 1 | 4) => (width === 4 ? "vec4f" : "f32");
+
+/**
+ * `laneX` and `laneY`: 32 lanes that run together are a block of 8 × 4, not a row or two: they read fewest different vec4s. Any
+ * assignment is right, whatever the size of the adapter's subgroups.
+ */
+const LANES_IN_BLOCKS = (lanesX: number) => `
+  let block = localIndex / 32u;
+  let laneX = (block % ${lanesX / 8}u) * 8u + localIndex % 8u;
+  let laneY = (block / ${lanesX / 8}u) * 4u + (localIndex % 32u) / 8u;`;
 
 const layoutLabel = ({ transposeA, transposeB, widthA, widthB, widthY }: WorkgroupVariant) => `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}-${widthA}${widthB}${widthY}`;
 
 /** y = a · b through workgroup memory, for real GPUs: a stage of A and B is loaded together, zeros past the edges, then each lane multiplies its tile. */
 export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTile, end: Epilogue, format: WeightFormat): Kernel {
-  const { rows, columns, lanes, depth } = tile;
+  const { rows, columns, lanes, depth, stages } = tile;
   const [lanesX, lanesY] = lanes;
   const [quadsM, quadsN] = [rows / 4, columns / 4];
   const [tileRows, tileColumns] = [rows * lanesY, columns * lanesX];
@@ -45,38 +60,53 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   const one = (operand: "a" | "b", element: string) => (operand === "a" ? `a[${element}]` : weights.one(element));
 
   // Both stages lie [depth][extent], so that the inner loop reads vec4s along rows and columns. A lane writes whole vec4s:
-  // writing one component of a vec4 touches all four in WGSL's memory model.
-  const stage = (operand: "a" | "b", alongK: boolean, width: 1 | 4, extent: number, size: "p.m" | "p.n", begin: string) => {
+  // writing one component of a vec4 touches all four in WGSL's memory model. Half of the lanes bring A, half B.
+  const half = lanesCount / 2;
+  const part = (operand: "a" | "b", alongK: boolean, width: 1 | 4, extent: number, size: "p.m" | "p.n", begin: string) => {
+    // Four steps of four rows, turned over in registers.
     const blocks = alongK && width === 4;
     const quads = extent / 4;
+    const items = quads * (blocks ? depth / 4 : depth);
+    const turns = range(Math.ceil(items / half));
     const start = operand === "a" ? "startA" : "startB";
-    const target = (u: number) => `${operand}Stage[(kk + ${u}u) * ${quads}u + xx]`;
-    const lines: string[] = [];
-    if (blocks) {
-      for (const c of range(4)) lines.push(`var v${c} = vec4f(0);`, `if (x + ${c}u < ${size} && k < kEnd) { v${c} = ${four(operand, `(${start} + (x + ${c}u) * p.k + k) / 4u`)}; }`);
-      for (const u of range(4)) lines.push(`${target(u)} = vec4f(${range(4).map((c) => `v${c}.${"xyzw"[u]}`).join(", ")});`);
-    } else if (width === 4) {
-      lines.push("var value = vec4f(0);", `if (x < ${size} && k < kEnd) { value = ${four(operand, `(${start} + k * ${size} + x) / 4u`)}; }`, `${target(0)} = value;`);
-    } else {
-      lines.push("var value = vec4f(0);");
-      for (const c of range(4)) lines.push(`if (x + ${c}u < ${size} && k < kEnd) { value.${"xyzw"[c]} = ${one(operand, `${start} + ${alongK ? `(x + ${c}u) * p.k + k` : `k * ${size} + x + ${c}u`}`)}; }`);
-      lines.push(`${target(0)} = value;`);
-    }
-    return `
-    for (var i = localIndex; i < ${quads * (blocks ? depth / 4 : depth)}u; i += ${lanesCount}u) {
+    const item = (turn: number, body: string) => `{
+      let i = own + ${turn * half}u;
       let xx = ${alongK && !blocks ? `i / ${depth}u` : `i % ${quads}u`};
       let kk = ${alongK && !blocks ? `i % ${depth}u` : `i / ${quads}u${blocks ? " * 4u" : ""}`};
-      let k = k0 + kk;
-      let x = ${begin} + xx * 4u;
-      ${lines.join("\n      ")}
+      ${(turn + 1) * half > items ? `if (i < ${items}u) { ${body} }` : body}
     }`;
+    const loads = (turn: number, k0: string) => {
+      const value = (c: number) => `v${blocks ? 4 * turn + c : turn}`;
+      const into = (name: string, condition: string, load: string) => `if (${condition} && k < kEnd) { ${name} = ${load}; }`;
+      const where = `let k = ${k0} + kk; let x = ${begin} + xx * 4u;`;
+      const clear = (blocks ? range(4) : [0]).map((c) => `${value(c)} = vec4f(0);`).join(" ");
+      if (blocks) return `${where} ${clear} ${range(4).map((c) => into(value(c), `x + ${c}u < ${size}`, four(operand, `(${start} + (x + ${c}u) * p.k + k) / 4u`))).join(" ")}`;
+      if (width === 4) return `${where} ${clear} ${into(value(0), `x < ${size}`, four(operand, `(${start} + k * ${size} + x) / 4u`))}`;
+      return `${where} ${clear} ${range(4).map((c) => into(`${value(0)}.${"xyzw"[c]}`, `x + ${c}u < ${size}`, one(operand, `${start} + ${alongK ? `(x + ${c}u) * p.k + k` : `k * ${size} + x + ${c}u`}`))).join(" ")}`;
+    };
+    const stores = (turn: number) =>
+      blocks ? range(4).map((u) => `${operand}Stage[into][kk + ${u}u][xx] = vec4f(${range(4).map((c) => `v${4 * turn + c}.${"xyzw"[u]}`).join(", ")});`).join(" ") : `${operand}Stage[into][kk][xx] = v${turn};`;
+    return {
+      registers: turns.length * (blocks ? 4 : 1),
+      load: (k0: string) => turns.map((turn) => item(turn, loads(turn, k0))).join("\n    "),
+      store: turns.map((turn) => item(turn, stores(turn))).join("\n    "),
+    };
   };
+  const partA = part("a", !variant.transposeA, variant.widthA, tileRows, "p.m", `tileM * ${tileRows}u`);
+  const partB = part("b", variant.transposeB, variant.widthB, tileColumns, "p.n", `tileN * ${tileColumns}u`);
+  const either = (ofA: string, ofB: string) => `if (bringsA) {
+    ${ofA}
+    } else {
+    ${ofB}
+    }`;
 
-  const inner = [
-    ...range(quadsM).map((q) => `let a${q} = aStage[step * ${tileRows / 4}u + ${q * lanesY}u + local.y];`),
-    ...range(quadsN).map((j) => `let b${j} = bStage[step * ${tileColumns / 4}u + ${j * lanesX}u + local.x];`),
-    ...range(rows).map((i) => range(quadsN).map((j) => `c${i}_${j} = fma(vec4f(a${i >> 2}.${"xyzw"[i & 3]}), b${j}, c${i}_${j});`).join(" ")),
-  ];
+  const multiply = (k: string) => `{
+      ${[
+        ...range(quadsM).map((q) => `let a${q} = aStage[stage][${k}][${q * lanesY}u + laneY];`),
+        ...range(quadsN).map((j) => `let b${j} = bStage[stage][${k}][${j * lanesX}u + laneX];`),
+        ...range(rows).map((i) => range(quadsN).map((j) => `c${i}_${j} = fma(vec4f(a${i >> 2}.${"xyzw"[i & 3]}), b${j}, c${i}_${j});`).join(" ")),
+      ].join("\n      ")}
+    }`;
   const stores = range(rows).map((i) => {
     const store = range(quadsN).map((j) => {
       const column = `column + ${4 * j * lanesX}u`;
@@ -88,26 +118,33 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   });
 
   return defineKernel({
-    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}/${layoutLabel(variant)}${epilogue.label}/${format}`,
+    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}x${stages}/${layoutLabel(variant)}${epilogue.label}/${format}`,
     reads: { a: `array<${type(variant.widthA)}>`, ...weights.reads, ...epilogue.reads },
     writes: epilogue.writes,
     params: MATMUL_PARAMS,
     module: `${weights.module}
 ${epilogue.module}
-var<workgroup> aStage: array<vec4f, ${(tileRows * depth) / 4}>;
-var<workgroup> bStage: array<vec4f, ${(tileColumns * depth) / 4}>;`,
+var<workgroup> aStage: array<array<array<vec4f, ${tileRows / 4}>, ${depth}>, ${stages}>;
+var<workgroup> bStage: array<array<array<vec4f, ${tileColumns / 4}>, ${depth}>, ${stages}>;`,
     workgroupSize: [lanesX, lanesY],
     body: `${TILE_OF_WORKGROUP}
-  let row = tileM * ${tileRows}u + local.y * 4u;
-  let column = tileN * ${tileColumns}u + local.x * 4u;
+${LANES_IN_BLOCKS(lanesX)}
+  let row = tileM * ${tileRows}u + laneY * 4u;
+  let column = tileN * ${tileColumns}u + laneX * 4u;
+  let bringsA = localIndex < ${half}u;
+  let own = localIndex % ${half}u;
+  ${range(Math.max(partA.registers, partB.registers)).map((i) => `var v${i} = vec4f(0);`).join(" ")}
   ${range(rows).map((i) => range(quadsN).map((j) => `var c${i}_${j} = vec4f(0);`).join(" ")).join("\n  ")}
+  ${either(partA.load("kBegin"), partB.load("kBegin"))}
+  ${stages === 2 ? `{ let into = 0u; ${either(partA.store, partB.store)} }\n  workgroupBarrier();\n  var stage = 0u;` : "let stage = 0u;\n  let into = 0u;"}
   for (var k0 = kBegin; k0 < kEnd; k0 += ${depth}u) {
-${stage("a", !variant.transposeA, variant.widthA, tileRows, "p.m", `tileM * ${tileRows}u`)}
-${stage("b", variant.transposeB, variant.widthB, tileColumns, "p.n", `tileN * ${tileColumns}u`)}
-    workgroupBarrier();
-    for (var step = 0u; step < ${depth}u; step++) {
-      ${inner.join("\n      ")}
+    ${stages === 1 ? `${either(partA.store, partB.store)}\n    workgroupBarrier();` : ""}
+    // Under way while this stage is multiplied.
+    ${either(partA.load(`(k0 + ${depth}u)`), partB.load(`(k0 + ${depth}u)`))}
+    for (var step = 0u; step < ${depth}u; step += ${UNROLL}u) {
+    ${range(UNROLL).map((u) => multiply(`step + ${u}u`)).join("\n    ")}
     }
+    ${stages === 2 ? `let into = 1u - stage;\n    ${either(partA.store, partB.store)}\n    stage = into;` : ""}
     workgroupBarrier();
   }
 ${stores.join("\n")}`,
