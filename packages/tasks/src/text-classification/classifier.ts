@@ -31,11 +31,11 @@ export class TextClassifier {
     return fitTextClassifier(rows, options, (runner, release, summary) => new TextClassifier(runner, release, summary));
   }
 
-  /** Loads a folder that `savePretrained` or Python's transformers wrote. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
-  static async fromPretrained(source: ModelFolderSource, { device, int8, signal, log }: LoadOptions = {}): Promise<TextClassifier> {
-    const held = new HeldDevice(device, log, int8);
+  /** Loads what `savePretrained` or Python's transformers wrote: a folder, or a model of the Hugging Face Hub. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
+  static async fromPretrained(source: ModelFolderSource, { device, int8, ...options }: LoadOptions = {}): Promise<TextClassifier> {
+    const held = new HeldDevice(device, options.log, int8);
     try {
-      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { head: "sequence-classification", signal });
+      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { ...options, head: "sequence-classification" });
       if (missing.length > 0) {
         model.dispose();
         throw new HeddleError("WEIGHTS_MISSING", `[${label}] has no trained classifier (${missing.join(", ")}): fine-tune it first with TextClassifier.fit(rows, { model: FOLDER }) or \`heddle train --model FOLDER\``);

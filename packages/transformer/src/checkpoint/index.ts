@@ -8,7 +8,7 @@ export { openHttpSource } from "./source/http-source.ts";
 export { stageFile, syncFolder, type StagedFile, type WritableFileSystem } from "./source/atomic-file.ts";
 export { openModelFolder, type ModelFolder } from "./folder/open.ts";
 export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
-export type { DownloadProgress, HubOptions } from "./hub/options.ts";
+export type { DownloadProgress, HubAccess, HubOptions } from "./hub/options.ts";
 export type { ModelWeights } from "./folder/weights.ts";
 export { lockFolder, type FolderLock } from "./folder/lock.ts";
 export { writeModelFolder, type ModelFolderContents } from "./folder/write.ts";

@@ -1,5 +1,5 @@
-import { formatShape, HeddleError, type Device } from "@heddle/kernels";
-import { openModelFolder, type ModelFolder, type ModelFolderSource, type ModelWeights } from "../checkpoint/index.ts";
+import { bytesPerElement, formatShape, HeddleError, sizeOf, type Device } from "@heddle/kernels";
+import { openModelFolder, type DownloadProgress, type HubOptions, type ModelFolder, type ModelFolderSource, type ModelWeights } from "../checkpoint/index.ts";
 import { parseConfig, withLabels, type ModelConfig } from "../config/index.ts";
 import { initialize } from "../nn/initialize.ts";
 import type { ParameterSpec } from "../nn/scope.ts";
@@ -8,15 +8,17 @@ import { zeroParameters } from "./create.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
 
-export interface LoadOptions {
+/** How far loading is: a file of the Hub on its way, then tensors on the device. */
+export type LoadProgress = DownloadProgress | { readonly type: "tensors"; readonly loadedTensors: number; readonly totalTensors: number };
+
+export interface LoadOptions extends Omit<HubOptions, "onProgress"> {
   /** The head to put on the encoder; by default the one that the checkpoint was saved with. */
   head?: Head;
   /** Label names for a new classification head; its weights start at random where the checkpoint's do not fit. */
   labels?: readonly string[];
   /** Seed of parameters that the checkpoint does not have. Default 42. */
   seed?: number;
-  signal?: AbortSignal;
-  onProgress?: (progress: { loadedTensors: number; totalTensors: number }) => void;
+  onProgress?: (progress: LoadProgress) => void;
 }
 
 export interface LoadedModel {
@@ -31,10 +33,11 @@ export interface LoadedModel {
  * Loads a Hugging Face model folder onto a device, one tensor in host memory at a time.
  *
  * Errors: those of `openModelFolder` and `parseConfig`; ARCHITECTURE_UNKNOWN; WEIGHTS_MISMATCH where the encoder's own
- * parameters are missing or of another shape; WEIGHTS_NOT_FINITE.
+ * parameters are missing or of another shape; LIMIT_EXCEEDED and OUT_OF_MEMORY where the device cannot hold them, before a byte of
+ * them is downloaded; WEIGHTS_NOT_FINITE.
  */
 export async function loadModel(device: Device, source: ModelFolderSource | ModelFolder, options: LoadOptions = {}): Promise<LoadedModel> {
-  const opened = isOpen(source) ? null : await openModelFolder(source);
+  const opened = isOpen(source) ? null : await openModelFolder(source, options);
   const folder = opened ?? (source as ModelFolder);
   try {
     const { architecture, config } = modelPlan(folder, options);
@@ -76,6 +79,7 @@ async function loadParameters(device: Device, folder: ModelFolder, architecture:
     if (isBase(spec.name, architecture)) throw mismatch(folder.label, architecture, spec, name === undefined ? null : weights.entry(name).shape);
     missing.push(spec);
   }
+  requireRoom(device, folder.label, specs);
   const parameters = zeroParameters(device, specs);
   try {
     for (const spec of missing) parameters.get(spec.name)!.write(initialize(spec, seed));
@@ -84,7 +88,7 @@ async function loadParameters(device: Device, folder: ModelFolder, architecture:
       const spec = sources.get(name)!;
       if (dtype !== "f32") throw new HeddleError("DTYPE_MISMATCH", `[${folder.label}] tensor ${name} holds integers; ${architecture.name} wants floats there`);
       parameters.get(spec.name)!.write(data);
-      onProgress?.({ loadedTensors: ++loadedTensors, totalTensors: sources.size });
+      onProgress?.({ type: "tensors", loadedTensors: ++loadedTensors, totalTensors: sources.size });
     }
   } catch (error) {
     for (const state of parameters.values()) state.dispose();
@@ -93,6 +97,22 @@ async function loadParameters(device: Device, folder: ModelFolder, architecture:
   const unexpected = weights.names.filter((name) => !sources.has(name) && !isDerived(name, config));
   return { model: new Model(architecture, config, device, parameters), missing: missing.map((spec) => spec.name), unexpected };
 }
+
+/** Before anything is downloaded or allocated: what cannot fit is refused with its size. */
+function requireRoom(device: Device, label: string, specs: readonly ParameterSpec[]): void {
+  const { stateBytes, totalBytes } = device.capacity;
+  const bytesOf = ({ shape }: ParameterSpec) => sizeOf(shape) * bytesPerElement("f32");
+  const total = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
+  if (total > totalBytes) {
+    throw new HeddleError("OUT_OF_MEMORY", `[${label}] has ${millionBytes(total)} of weights in f32, more than the ${millionBytes(totalBytes)} that ${device.description} can hold: choose a smaller model, or a machine with more memory`);
+  }
+  const largest = specs.find((spec) => bytesOf(spec) > stateBytes);
+  if (largest) {
+    throw new HeddleError("LIMIT_EXCEEDED", `[${label}] ${largest.name} ${formatShape(largest.shape)} takes ${millionBytes(bytesOf(largest))}, a buffer of ${device.description} at most ${millionBytes(stateBytes)}: choose a smaller model, or { device: "cpu" }`);
+  }
+}
+
+const millionBytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
 
 /** Checkpoints of a bare encoder leave the prefix out; those of TensorFlow's age say gamma and beta. */
 function nameInCheckpoint(weights: ModelWeights, name: string, basePrefix: string): string | undefined {

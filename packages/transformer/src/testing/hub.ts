@@ -100,7 +100,12 @@ export class FakeHub {
     const commit = commits!.get(decodeURIComponent(revision!));
     if (!commit) return refuse(response, 404, "RevisionNotFound");
     if (kind === "revision") return sendJson(response, { _id: "1", id: repository, private: false, gated: false, downloads: 0, likes: 0, lastModified: "2026-01-01T00:00:00.000Z", sha: commit.sha });
-    if (kind === "tree") return sendJson(response, [{ type: "directory", path: "onnx", size: 0, oid: "0".repeat(40) }, ...[...commit.files].map(([name, content]) => entryOf(name, content))]);
+    if (kind === "tree") {
+      const [first, ...rest] = [...commit.files].map(([name, content]) => entryOf(name, content));
+      const isSecond = request.url!.includes("cursor=");
+      if (!isSecond) response.setHeader("Link", `<${this.endpoint}${url}?recursive=true&cursor=x>; rel="next"`);
+      return sendJson(response, isSecond ? rest : [{ type: "directory", path: "onnx", size: 0, oid: "0".repeat(40) }, first]);
+    }
     const content = commit.files.get(decodeURIComponent(path!));
     if (!content) return refuse(response, 404, "EntryNotFound");
     response.setHeader("X-Repo-Commit", commit.sha);

@@ -2,9 +2,8 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import * as nodeFs from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeHub, type Fault } from "../../testing/hub.ts";
 import { openModelFolder } from "../folder/open.ts";
@@ -265,29 +264,28 @@ describe("downloads", () => {
   });
 
   it("of a killed process are gone on with, and another process waits for a live one", async () => {
-    fault({ hangAfter: 200_000, times: 2 }); // of the header, too small for it to matter, and of the rest
-    const child = start("org/big");
-    await until(child, ({ file, receivedBytes }) => file === WEIGHTS && receivedBytes === 265_536);
+    const { file } = await fileOf("org/big");
+    const child = await downloading(file, 265_536);
     const lines: string[] = [];
     const waiting = load("org/big", { log: (line) => lines.push(line) });
     await vi.waitFor(() => expect(lines).toEqual([expect.stringContaining(`being downloaded by process ${child.pid}`)]), 5000);
-    hub.seen.length = hub.faults.length = 0;
     child.kill("SIGKILL");
     expect(await waiting).toBe(sum);
     expect(rangesOf("cdn")).toEqual([`bytes=265536-${weights.length - 1}`]);
   });
 });
 
-function start(repository: string): ChildProcess {
-  const script = fileURLToPath(new URL("../../testing/hub-download.mts", import.meta.url));
-  return fork(script, [hub.endpoint, cacheFolder, repository], { execArgv: ["--conditions=@heddle/source", "--import", "tsx"] });
-}
-
-async function until(child: ChildProcess, isIt: (message: { file: string; receivedBytes: number }) => boolean): Promise<void> {
-  for (;;) {
-    const [message] = (await once(child, "message")) as [{ file: string; receivedBytes: number }];
-    if (isIt(message)) return;
-  }
+/** Another process in the middle of a download: what it has on the disk is what ours would have there. */
+async function downloading(file: HubFile, receivedBytes: number): Promise<ChildProcess> {
+  const folder = `${blobPath("org/big", file)}.partial`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "bytes"), weights.subarray(0, receivedBytes));
+  const script = join(cacheFolder, "child.cjs");
+  const lock = `JSON.stringify({ pid: process.pid, host: ${JSON.stringify(hostname())}, processStart: null })`;
+  writeFileSync(script, `require("node:fs").writeFileSync(${JSON.stringify(join(folder, ".heddle.lock"))}, ${lock}); setInterval(() => {}, 1000); process.send("up");`);
+  const child = fork(script, { stdio: "ignore" });
+  await once(child, "message");
+  return child;
 }
 
 describe("a page's cache", () => {

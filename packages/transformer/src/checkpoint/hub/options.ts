@@ -1,8 +1,8 @@
 import { HeddleError } from "@heddle/kernels";
 import { isNode, nodeModules } from "../source/node.ts";
 
-/** How a model comes from the Hugging Face Hub; nothing of it matters for folders, addresses and files. */
-export interface HubOptions {
+/** From where a model of the Hugging Face Hub comes; nothing of it matters for folders, addresses and files. */
+export interface HubAccess {
   /** A branch, a tag or a commit. Default "main". */
   readonly revision?: string;
   /** For private and gated models; sent to the endpoint alone. Default in Node: HF_TOKEN. */
@@ -16,9 +16,12 @@ export interface HubOptions {
    * `heddle/hub` in the user's cache folder.
    */
   readonly cacheFolder?: string;
+  readonly fetch?: typeof fetch;
+}
+
+export interface HubOptions extends HubAccess {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: DownloadProgress) => void;
-  readonly fetch?: typeof fetch;
   /** Hears what is odd but no error, such as a hub that cannot be reached. Default: `console.warn`. */
   readonly log?: (line: string) => void;
 }

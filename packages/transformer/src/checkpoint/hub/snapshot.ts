@@ -52,25 +52,27 @@ export async function resolveSnapshot(repository: string, settings: HubSettings,
 
 async function askHub(repository: string, settings: HubSettings, request: typeof fetch, store: HubStore): Promise<Snapshot> {
   const { endpoint, revision } = settings;
-  const { listFiles, modelInfo } = await import("./client.ts");
-  const answer = async <T>(work: () => Promise<T>): Promise<T> => {
+  const api = `${endpoint}/api/models/${repository}`;
+  const ask = async <T>(url: string, schema: z.ZodType<T>): Promise<{ value: T; next: string | undefined }> => {
+    const response = await request(url, { headers: { Accept: "application/json" } });
     try {
-      return await work();
+      const value = schema.parse(await response.json());
+      // A long list comes in pages (RFC 8288).
+      return { value, next: /<([^>]+)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "")?.[1] };
     } catch (cause) {
-      if (cause instanceof z.ZodError || cause instanceof SyntaxError) {
-        throw new HeddleError("DOWNLOAD_FAILED", `[${repository}] ${endpoint} answered, but not as a hub does: check the endpoint, and whether the network wants a sign-in first`, { cause });
-      }
-      throw requestError(repository, settings, cause);
+      if (!(cause instanceof z.ZodError || cause instanceof SyntaxError)) throw requestError(repository, settings, cause);
+      throw new HeddleError("DOWNLOAD_FAILED", `[${repository}] ${endpoint} answered, but not as a hub does: check the endpoint, and whether the network wants a sign-in first`, { cause });
     }
   };
-  const { sha } = await answer(async () => commitSchema.parse(await modelInfo({ name: repository, hubUrl: endpoint, revision, additionalFields: ["sha"], fetch: request })));
+  const { sha } = (await ask(`${api}/revision/${encodeURIComponent(revision)}`, commitSchema)).value;
   let tree = await cachedTree(store, sha);
   if (!tree) {
-    tree = await answer(async () => {
-      const entries = [];
-      for await (const entry of listFiles({ repo: { type: "model", name: repository }, hubUrl: endpoint, revision: sha, recursive: true, fetch: request })) entries.push(entry);
-      return treeSchema.parse(entries);
-    });
+    tree = [];
+    for (let url: string | undefined = `${api}/tree/${sha}?recursive=true`; url !== undefined; ) {
+      const page: { value: Tree; next: string | undefined } = await ask(url, treeSchema);
+      tree.push(...page.value);
+      url = page.next;
+    }
     await store.writeText(`trees/${sha}.json`, JSON.stringify(tree));
   }
   if (revision !== sha) await store.writeText(`refs/${revision}`, sha);
