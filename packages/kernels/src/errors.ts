@@ -53,6 +53,7 @@ export type ErrorCode =
   | "FILE_NAME_INVALID"
   | "DOWNLOAD_FAILED"
   | "DOWNLOAD_CORRUPT"
+  | "UPLOAD_FAILED"
   | "HUB_ACCESS_DENIED"
   | "HUB_NOT_FOUND"
   | "NOT_CACHED"

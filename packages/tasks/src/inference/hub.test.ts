@@ -54,3 +54,19 @@ it("what cannot work is refused before weights are downloaded", async () => {
   const tiny = Object.assign(new ReferenceDevice(), { capacity: { stateBytes: Infinity, totalBytes: 20_000 } });
   await expect(load("org/tiny", tiny)).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
 });
+
+it("models are pushed to the hub, and come back the same", async () => {
+  using model = await AutoModelForCausalLM.fromPretrained(folder, { device });
+  const options = { endpoint: hub.endpoint, token: hub.token };
+  const sent: string[] = [];
+  const { commit, url } = await model.pushToHub("org/mine", { ...options, private: true, commitTitle: "The first", onProgress: ({ file, sentBytes, totalBytes }) => void (sentBytes === totalBytes && sent.push(file)) });
+  expect([url, sent]).toEqual([`${hub.endpoint}/org/mine/commit/${commit}`, ["model.safetensors"]]);
+  using back = await AutoModelForCausalLM.fromPretrained("org/mine", { ...options, cacheFolder, device, revision: commit });
+  expect(await device.readStates([...back.parameters.values()])).toEqual(await device.readStates([...model.parameters.values()]));
+  await model.pushToHub("org/mine", { ...options, revision: "half" });
+  await expect(model.pushToHub("org/mine", { endpoint: hub.endpoint })).rejects.toMatchObject({ code: "HUB_ACCESS_DENIED", message: expect.stringContaining("without a token") as string });
+  await expect(model.pushToHub("org/mine", { ...options, token: "hf_reader" })).rejects.toMatchObject({ code: "HUB_ACCESS_DENIED", message: expect.stringContaining("right to write") as string });
+  await expect(model.pushToHub("./mine", options)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await expect(model.pushToHub("org/mine", { ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(model.pushToHub("org/mine", { ...options, fetch: () => Promise.reject(new TypeError("fetch failed")) })).rejects.toMatchObject({ code: "UPLOAD_FAILED" });
+});

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { saveModel, type FolderLock, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
+import { pushModel, saveModel, type FolderLock, type ModelFolderSource, type PushedCommit, type PushOptions, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner } from "../inference/text-runner.ts";
@@ -78,8 +78,17 @@ export class TextClassifier {
 
   /** Writes a folder that `fromPretrained` and Python's transformers load (Node). Errors: FOLDER_NOT_WRITABLE, FOLDER_IN_USE, DISK_FULL. */
   async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
-    const { model, tokenizer } = this.#runner;
-    await saveModel(model, folder, { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: { ...tokenizer.tokenizerConfig, model_max_length: this.maxLength } }, { lock, signal });
+    await saveModel(this.#runner.model, folder, this.#tokenizerFiles, { lock, signal });
+  }
+
+  /** Writes the same to a repository of the Hugging Face Hub, as one commit (Node). Errors: HUB_ACCESS_DENIED, UPLOAD_FAILED, ABORTED. */
+  pushToHub(repository: string, options: PushOptions = {}): Promise<PushedCommit> {
+    return pushModel(this.#runner.model, repository, this.#tokenizerFiles, options);
+  }
+
+  get #tokenizerFiles(): { tokenizer: object; tokenizerConfig: object } {
+    const { tokenizerJson, tokenizerConfig } = this.#runner.tokenizer;
+    return { tokenizer: tokenizerJson, tokenizerConfig: { ...tokenizerConfig, model_max_length: this.maxLength } };
   }
 
   /**

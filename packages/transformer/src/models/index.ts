@@ -20,4 +20,4 @@ export { Model } from "./model.ts";
 export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, type InputName, type ModelInputs, type TextAndImageInputs } from "./inputs.ts";
 export type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";
-export { saveModel, statesToWrite } from "./save.ts";
+export { pushModel, saveModel, statesToWrite } from "./save.ts";

@@ -43,6 +43,7 @@ export class FakeHub {
   /** What private and gated repositories want to see. */
   readonly token = "hf_right";
   private readonly revisions = new Map<string, Map<string, Commit>>();
+  private readonly uploads = new Map<string, Uint8Array>();
   private readonly access = new Map<string, "private" | "gated">();
 
   private constructor(
@@ -88,6 +89,9 @@ export class FakeHub {
 
   private answerHub(request: IncomingMessage, response: ServerResponse): void {
     const url = this.note("hub", request);
+    if (request.method === "POST") return void this.answerUpload(url, request, response);
+    const known = /^\/api\/models\/([^/]+\/[^/]+)$/.exec(url);
+    if (known) return this.revisions.has(known[1]!) ? sendJson(response, { id: known[1] }) : refuse(response, 404, "RepoNotFound");
     const [, repository, kind, revision, path] = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^/]+)()$/.exec(url) ?? /^\/([^/]+\/[^/]+)\/(resolve)\/([^/]+)\/(.+)$/.exec(url) ?? [];
     const fault = this.fault(url, (one) => one.status !== undefined);
     if (fault) return refuse(response, fault.status!, fault.errorCode);
@@ -119,6 +123,7 @@ export class FakeHub {
 
   private answerCdn(request: IncomingMessage, response: ServerResponse): void {
     const url = this.note("cdn", request);
+    if (request.method === "PUT") return void read(request).then((content) => this.uploads.set(sha256(content), content) && response.end());
     // As object stores do with a header beside a signed address.
     if (request.headers.authorization !== undefined) return refuse(response, 400);
     const [, repository, oid] = /^\/([^/]+\/[^/]+)\/([0-9a-f]+)$/.exec(url)!;
@@ -128,6 +133,31 @@ export class FakeHub {
       }
     }
     refuse(response, 404);
+  }
+
+  /** What the library's commits ask: a new repository, which files go to LFS, where to, and the commit itself. */
+  private async answerUpload(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = (await read(request)).toString();
+    if (request.headers.authorization !== `Bearer ${this.token}`) return refuse(response, 403);
+    const [, repository, kind, branch] = /^\/api\/models\/([^/]+\/[^/]+)\/(preupload|commit|branch)\/([^/]+)$/.exec(url) ?? [];
+    if (url === "/api/repos/create") {
+      const { organization, name, visibility } = JSON.parse(body) as { organization: string; name: string; visibility?: string };
+      this.push(`${organization}/${name}`, {}, visibility === "private" ? { access: "private" } : {});
+      return sendJson(response, { url: `${this.endpoint}/${organization}/${name}`, id: "1" });
+    }
+    if (kind === "branch") return sendJson(response, {});
+    if (kind === "preupload") {
+      const { files } = JSON.parse(body) as { files: { path: string; size: number }[] };
+      return sendJson(response, { files: files.map(({ path, size }) => ({ path, uploadMode: size < LFS_BYTES ? "regular" : "lfs" })) });
+    }
+    if (kind === undefined) {
+      const { objects } = JSON.parse(body) as { objects: { oid: string; size: number }[] };
+      return sendJson(response, { transfer: "basic", objects: objects.map((one) => ({ ...one, actions: { upload: { href: `${addressOf(this.cdn)}/upload/${one.oid}`, header: {} } } })) });
+    }
+    const lines = body.split("\n").map((line) => JSON.parse(line) as { key: string; value: { path: string; content: string; oid: string } });
+    const files = lines.flatMap(({ key, value }) => (key === "header" ? [] : [[value.path, key === "lfsFile" ? this.uploads.get(value.oid)! : Buffer.from(value.content, "base64")] as const]));
+    const sha = this.push(repository!, Object.fromEntries(files), { revision: decodeURIComponent(branch!) });
+    sendJson(response, { commitOid: sha, commitUrl: `${this.endpoint}/${repository}/commit/${sha}`, hookOutput: "" });
   }
 
   private note(server: "hub" | "cdn", { url = "", method = "", headers }: IncomingMessage): string {
@@ -158,6 +188,12 @@ export class FakeHub {
     if (fault?.cutAfter !== undefined) return void response.end(body.subarray(0, sent));
     response.write(body.subarray(0, sent), () => fault?.dropAfter !== undefined && response.destroy());
   }
+}
+
+async function read(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }
 
 function entryOf(path: string, content: Uint8Array): object {
