@@ -31,6 +31,8 @@ it("models of the hub load wherever folders do", async () => {
   using generator = await TextGenerator.fromPretrained("org/tiny", { ...options, onProgress: (one) => progress.push(one) });
   using local = await TextGenerator.fromPretrained(folder, { device });
   expect(await generator.generate("the parcel", { maxNewTokens: 4 })).toEqual(await local.generate("the parcel", { maxNewTokens: 4 }));
+  using half = await TextGenerator.fromPretrained("org/tiny", { ...options, dtype: "float16" });
+  expect((await half.generate("the parcel", { maxNewTokens: 4 })).tokens).toHaveLength(4);
   expect(new Set(progress.map(({ type }) => type))).toEqual(new Set(["download", "tensors"]));
   using model = await AutoModelForCausalLM.fromPretrained("org/tiny", options);
   expect([model.architecture.name, (await AutoTokenizer.fromPretrained("org/tiny", options)).encode("late").ids.length]).toEqual(["LlamaForCausalLM", expect.any(Number)]);

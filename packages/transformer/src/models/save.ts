@@ -7,7 +7,7 @@ import type { Model } from "./model.ts";
 export function statesToWrite(states: ReadonlyMap<string, State>): TensorToWrite[] {
   return [...states].map(([name, state]) => ({
     name,
-    dtype: "F32" as const,
+    dtype: state.type.dtype === "f16" ? ("F16" as const) : ("F32" as const),
     shape: state.type.shape,
     data: async () => (await state.device.readStates([state]))[0]!,
   }));
@@ -27,5 +27,6 @@ export async function pushModel(model: Model, repository: string, extra: ExtraCo
 }
 
 function contentsOf(model: Model, extra: ExtraContents): ModelFolderContents {
-  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }), tensors: statesToWrite(model.parameters) };
+  const isHalf = [...model.parameters.values()].some(({ type }) => type.dtype === "f16");
+  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: statesToWrite(model.parameters) };
 }
