@@ -30,6 +30,6 @@ export async function hashOf(source: Pick<ByteSource, "sizeBytes" | "readRange">
 /** Node's is native; a page's Web Crypto takes whole contents only, so there it is JavaScript. */
 async function hasherOf(algorithm: ContentHash["algorithm"]): Promise<Hasher> {
   if (isNode()) return nodeModules("hub").crypto.createHash(algorithm === "sha256" ? "sha256" : "sha1");
-  if (algorithm === "sha256") return (await import("@noble/hashes/sha2.js")).sha256.create();
-  return (await import("@noble/hashes/legacy.js")).sha1.create();
+  const { sha1, sha256 } = await import("./page-hashes.ts");
+  return (algorithm === "sha256" ? sha256 : sha1).create();
 }
