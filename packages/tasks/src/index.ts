@@ -1,6 +1,6 @@
 export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport, type TuneEvent, type TuneResult } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
-export { lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
+export { lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type DownloadProgress, type HubAccess, type LoadProgress, type PushedCommit, type PushOptions, type UploadProgress, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
@@ -26,10 +26,11 @@ export { TextGenerator } from "./text-generation/generator.ts";
 export type * from "./text-generation/types.ts";
 export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment, type TranscribeOptions, type Transcription } from "./speech-recognition/recognizer.ts";
 export type { DeviceChoice } from "./inference/device.ts";
+export type { LoadingOptions } from "./inference/loading.ts";
 export { modelTrial } from "./inference/trial.ts";
 
 // Files for other runtimes
-export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
+export { exportPretrained, type ExportPretrainedOptions, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 
 // Kernels: what they cost, and which are fastest here
 export { profilePretrained, type ModelProfile } from "./profile/profile.ts";

@@ -32,10 +32,10 @@ export interface FeatureExtractionPipeline extends Disposable {
 }
 
 /**
- * A model folder as a function of texts, by Hugging Face's task names. Any number of texts a call: they go through
+ * A model as a function of texts, by Hugging Face's task names. Any number of texts a call: they go through
  * the model in batches of similar length, one upload and one readback each, and come back in their order.
  *
- * @param model a folder's path (Node) or address, picked files, or a classifier that was just trained
+ * @param model an id of the Hugging Face Hub, a folder's path (Node) or address, picked files, or a classifier that was just trained
  * Errors: those of loading; INVALID_ARGUMENT for an unknown task.
  */
 export function pipeline(task: "text-classification" | "sentiment-analysis", model: ModelFolderSource | TextClassifier, options?: TextClassificationPipelineOptions): Promise<TextClassificationPipeline>;
@@ -47,9 +47,10 @@ export async function pipeline(task: string, model: ModelFolderSource | TextClas
   throw new HeddleError("INVALID_ARGUMENT", `[pipeline] ${task === "feature-extraction" ? "a TextClassifier gives labels, not features: pass its folder" : `there is no task ${JSON.stringify(task)}; known are ${known}`}`);
 }
 
-async function classificationPipeline(model: ModelFolderSource | TextClassifier, { device, int8, signal, log, ...defaults }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {
-  if (int8 && model instanceof TextClassifier) throw new HeddleError("INVALID_ARGUMENT", "[pipeline] int8 is chosen when a model is loaded: save the classifier with savePretrained(FOLDER) and pass that folder");
-  const classifier = model instanceof TextClassifier ? model : await TextClassifier.fromPretrained(model, { device, int8, signal, log });
+async function classificationPipeline(model: ModelFolderSource | TextClassifier, { topK, functionToApply, batchSize, onWarning, ...loading }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {
+  if (loading.int8 && model instanceof TextClassifier) throw new HeddleError("INVALID_ARGUMENT", "[pipeline] int8 is chosen when a model is loaded: save the classifier with savePretrained(FOLDER) and pass that folder");
+  const classifier = model instanceof TextClassifier ? model : await TextClassifier.fromPretrained(model, loading);
+  const defaults = { topK, functionToApply, batchSize, onWarning };
   const dispose = (): void => {
     if (classifier !== model) classifier.dispose();
   };

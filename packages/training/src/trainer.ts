@@ -66,6 +66,8 @@ export class Trainer {
     const { model, trainDataset, evalDataset, dataCollator, tokenDropout, emaDecay } = options;
     if (this.args.evalStrategy !== "no" && !evalDataset?.length) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] evalStrategy is ${this.args.evalStrategy}, but evalDataset has no rows; pass some or set evalStrategy to "no"`);
     if (emaDecay !== undefined && !(emaDecay >= 0 && emaDecay < 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] emaDecay must be in [0, 1), it is ${emaDecay}; 0.999 is usual`);
+    const half = [...model.parameters].find(([, { type }]) => type.dtype === "f16");
+    if (half) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] ${half[0]} is in half precision, which does not learn: load the model with { dtype: "float32" }`);
     const share = tokenDropout?.maskTokenProbability ?? 0;
     if (!(share >= 0 && share < 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] maskTokenProbability must be in [0, 1), it is ${share}; 0.1 is usual`);
     this.collator = dataCollator ?? collatorFor(model, [trainDataset ?? [], evalDataset ?? []], tokenDropout);

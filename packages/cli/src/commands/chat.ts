@@ -1,6 +1,7 @@
 import { addAbortSignal } from "node:stream";
 import { TextGenerator, type ChatMessage } from "@heddle/tasks";
 import { linesAsTheyCome } from "../data/lines.ts";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 import type { GenerateOptions } from "./generate.ts";
 
@@ -12,7 +13,7 @@ export interface ChatOptions extends GenerateOptions {
 export async function chat({ model, system, stop, ...choices }: ChatOptions, session: Session): Promise<void> {
   const { signal, terminal } = session;
   session.status.update("loading the model");
-  using generator = await TextGenerator.fromPretrained(model, { device: session.options.device, signal, log: (line) => session.log(line) });
+  using generator = await TextGenerator.fromPretrained(model, loadingOptions(session));
   session.status.clear();
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
   const ask = () => (terminal.stdin.isTTY ? terminal.out.write(terminal.out.colors.bold("you: ")) : undefined);

@@ -2,6 +2,7 @@ import { addAbortSignal } from "node:stream";
 import { FeatureExtractor, HeddleError } from "@heddle/tasks";
 import { linesAsTheyCome } from "../data/lines.ts";
 import { writeAll } from "../screen/write-all.ts";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface EmbedOptions {
@@ -11,7 +12,8 @@ export interface EmbedOptions {
 /** `heddle embed`: one vector a text, in their order, as a JSON line. */
 export async function embed(given: readonly string[], { model }: EmbedOptions, session: Session): Promise<void> {
   const { signal, terminal } = session;
-  using extractor = await FeatureExtractor.fromPretrained(model, { device: session.options.device, signal, log: (line) => session.log(line) });
+  using extractor = await FeatureExtractor.fromPretrained(model, loadingOptions(session));
+  session.status.clear();
   if (extractor.pooling === "none") throw new HeddleError("INVALID_ARGUMENT", `[embed] ${model} does not say how the vectors of tokens become one of a text: it is no sentence encoder; those have a file modules.json beside the model`);
   let done = 0;
   for await (const texts of given.length > 0 ? [given] : linesAsTheyCome(addAbortSignal(signal, terminal.stdin))) {

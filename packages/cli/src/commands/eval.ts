@@ -2,6 +2,7 @@ import { TextClassifier, type EvaluationReport } from "@heddle/tasks";
 import { readLabelledRows } from "../data/rows.ts";
 import { count, countOf, duration, percent } from "../screen/format.ts";
 import { renderReport, reportJson } from "../screen/report.ts";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface EvalOptions {
@@ -16,7 +17,8 @@ export interface EvalOptions {
 export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
   const { signal } = session;
   const rows = await readLabelledRows(session, options.data, { name: options.text, option: "--text" }, { name: options.label, option: "--label" });
-  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, int8: options.int8, signal, log: (line) => session.log(line) });
+  using classifier = await TextClassifier.fromPretrained(options.model, { ...loadingOptions(session), int8: options.int8 });
+  session.status.clear();
   session.log(session.terminal.err.colors.dim(`• evaluating ${options.model} on ${countOf(rows.length, "row")}, ${classifier.deviceDescription} …`));
   const startMs = performance.now();
   const report = await classifier.evaluate(rows, { signal });

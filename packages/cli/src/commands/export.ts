@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import { exportPretrained, type OnnxDtype, type OnnxExportSummary } from "@heddle/tasks";
 import { fileSize } from "../screen/format.ts";
+import { loadingProgress } from "../screen/loading-progress.ts";
 import { columns } from "../screen/table.ts";
 import type { Session } from "../session/session.ts";
 import { OutputFolder } from "./output-folder.ts";
@@ -24,6 +25,8 @@ export async function exportModel(options: ExportOptions, session: Session): Pro
       dtypes: options.dtype,
       lock: folder.lock,
       signal,
+      log: (line) => session.log(line),
+      onLoadProgress: loadingProgress(session),
       onProgress: ({ file, writtenFiles, totalFiles }) => {
         session.event({ type: "export", file, writtenFiles, totalFiles });
         status.update(`writing ${file} (${writtenFiles + 1} of ${totalFiles}) …`);

@@ -1,13 +1,38 @@
-import { rm } from "node:fs/promises";
-import { writeTinyDecoder } from "@heddle/tasks/testing";
-import { afterAll, describe, expect, it } from "vitest";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakeHub, writeTinyDecoder } from "@heddle/tasks/testing";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { run } from "../testing/run.ts";
 
 const model = await writeTinyDecoder();
 afterAll(() => rm(model, { recursive: true, force: true }));
 const common = ["--model", model, "--device", "reference", "--max-new-tokens", "6"];
 
+afterEach(() => vi.unstubAllEnvs());
+
 describe("heddle generate", () => {
+  it("takes an id of the hub, and says what is wrong with it", async () => {
+    const hub = await FakeHub.start();
+    const cache = await mkdtemp(join(tmpdir(), "heddle-cli-hub-"));
+    try {
+      hub.push("org/tiny", Object.fromEntries(await Promise.all((await readdir(model)).map(async (name) => [name, await readFile(join(model, name))] as const))));
+      vi.stubEnv("HF_ENDPOINT", hub.endpoint);
+      vi.stubEnv("HEDDLE_CACHE", cache);
+      const rest = [...common.slice(2), "the parcel"];
+      const byId = await run(["generate", "--model", "org/tiny", ...rest]);
+      expect([byId.exitCode, byId.out], byId.err).toEqual([0, (await run(["generate", "--model", model, ...rest])).out]);
+      const unknown = await run(["generate", "--model", "org/nobody", ...rest]);
+      expect([unknown.exitCode, unknown.err]).toEqual([1, expect.stringMatching(/\[org\/nobody\] is no model that .* no such folder/)]);
+      vi.stubEnv("HF_HUB_OFFLINE", "1");
+      hub.seen.length = 0;
+      expect([(await run(["generate", "--model", "org/tiny", ...rest])).out, hub.seen]).toEqual([byId.out, []]);
+    } finally {
+      await hub.close();
+      await rm(cache, { recursive: true, force: true });
+    }
+  });
+
   it("streams the text, and tells it whole in the last JSON line", async () => {
     const plain = await run(["generate", ...common, "the", "parcel"]);
     expect(plain.exitCode, plain.err).toBe(0);

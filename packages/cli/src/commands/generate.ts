@@ -1,4 +1,5 @@
 import { HeddleError, TextGenerator } from "@heddle/tasks";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface GenerateOptions {
@@ -16,7 +17,7 @@ export async function generateText(given: readonly string[], options: GenerateOp
   if (given.length === 0) throw new HeddleError("INVALID_ARGUMENT", "[generate] got no prompt: pass one as an argument");
   const { signal, terminal } = session;
   session.status.update("loading the model");
-  using generator = await TextGenerator.fromPretrained(options.model, { device: session.options.device, signal, log: (line) => session.log(line) });
+  using generator = await TextGenerator.fromPretrained(options.model, loadingOptions(session));
   session.status.clear();
   const { model: _, stop, ...choices } = options;
   const started = performance.now();

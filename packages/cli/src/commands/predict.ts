@@ -4,6 +4,7 @@ import { linesAsTheyCome } from "../data/lines.ts";
 import { readTexts } from "../data/rows.ts";
 import { countOf, oneLine, percent } from "../screen/format.ts";
 import { writeAll } from "../screen/write-all.ts";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PredictOptions {
@@ -27,7 +28,8 @@ const CHUNK_SIZE = 256;
 export async function predict(given: readonly string[], options: PredictOptions, session: Session): Promise<void> {
   const { signal, terminal, status } = session;
   const chunks = await itemChunks(given, options, session);
-  using classifier = await TextClassifier.fromPretrained(options.model, { device: session.options.device, int8: options.int8, signal, log: (line) => session.log(line) });
+  using classifier = await TextClassifier.fromPretrained(options.model, { ...loadingOptions(session), int8: options.int8 });
+  status.clear();
   let done = 0;
   for await (const items of chunks) {
     const answers = await classifier.classify(items.map(({ text }) => text), { topK: options.topK, signal, onWarning: ({ message }) => session.warn(message) });

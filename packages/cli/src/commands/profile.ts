@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { HeddleError, profilePretrained, toChromeTrace, type ModelProfile, type ProfileReport } from "@heddle/tasks";
 import { count, millions, milliseconds, percent } from "../screen/format.ts";
 import { columns } from "../screen/table.ts";
+import { loadingProgress } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface ProfileOptions {
@@ -17,7 +18,7 @@ export async function profileModel(model: string, { batch, length, trace }: Prof
     // Before the work, not after it.
     if (trace !== undefined) await write(trace, "");
     status.update("profiling …");
-    const profile = await profilePretrained(model, { batchSize: batch, length, device: options.device, seed: options.seed, signal });
+    const profile = await profilePretrained(model, { batchSize: batch, length, device: options.device, seed: options.seed, signal, log: (line) => session.log(line), onLoadProgress: loadingProgress(session) });
     if (trace !== undefined) await write(trace, `${JSON.stringify(toChromeTrace(profile.report))}\n`);
     const { report, ...about } = profile;
     const { spans: _, ...summary } = report;

@@ -17,7 +17,12 @@ import { tuneModel, type TuneOptions } from "./tune.ts";
 /** Runs a command's body with its session. */
 export type StartSession = (options: CommonOptions, body: (session: Session) => Promise<void>) => Promise<void>;
 
-const EXIT_CODES = `
+const MODEL = "folder that train or Python's transformers wrote, or an id of the Hugging Face Hub, as org/name";
+
+const HELP = `
+Models of the Hugging Face Hub come once, into HEDDLE_CACHE, HF_HOME or ~/.cache/heddle; HF_TOKEN opens private
+ones, HF_HUB_OFFLINE=1 keeps to what is there.
+
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 With --json, standard output is one JSON object a line and the last line is the result;
 progress, warnings and errors go to standard error always.`;
@@ -28,7 +33,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .description("Transformers of your own, trained and run on WebGPU.")
     .version(version)
     .showHelpAfterError("(add --help for the options)")
-    .addHelpText("after", EXIT_CODES);
+    .addHelpText("after", HELP);
 
   program
     .command("train")
@@ -39,7 +44,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--eval <file>", "rows to evaluate on (default: a tenth of each label's rows is held out)")
     .option("--eval-text <column>", "text column of the evaluation file (default: as --text)")
     .option("--eval-label <column>", "label column of the evaluation file (default: as --label)")
-    .option("--model <folder>", "Hugging Face folder of a checkpoint to fine-tune (default: a small encoder from scratch)")
+    .option("--model <model>", "checkpoint to fine-tune: its folder, or its id on the Hugging Face Hub (default: a small encoder from scratch)")
     .requiredOption("--output <folder>", "where the model goes; checkpoints lie in FOLDER/checkpoints while training")
     .option("--epochs <n>", "times that training goes through the rows (default: by their number)", positive)
     .option("--max-steps <n>", "stop after so many steps", wholeFrom(1))
@@ -54,7 +59,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
   program
     .command("eval")
     .description("say how good a model is on labelled rows")
-    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .requiredOption("--model <model>", MODEL)
     .requiredOption("--data <file>", "rows to evaluate on")
     .requiredOption("--text <column>", "column with the texts")
     .requiredOption("--label <column>", "column with the labels")
@@ -65,7 +70,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .command("predict")
     .description("classify texts: arguments, lines on standard input, or a column of a file")
     .argument("[text...]", "texts to classify")
-    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .requiredOption("--model <model>", MODEL)
     .option("--data <file>", "file with texts")
     .option("--text <column>", "its column with the texts")
     .option("--top-k <n>", "labels a text gets, best first", wholeFrom(1), 1)
@@ -88,7 +93,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .command("transcribe")
     .description("write down what is said in a recording, with times: a WAV file of any length")
     .argument("<file>", "WAV file")
-    .requiredOption("--model <folder>", "Whisper folder, such as openai/whisper-tiny.en downloaded")
+    .requiredOption("--model <model>", "Whisper, by its folder or its id on the Hub, such as openai/whisper-tiny.en")
     .option("--language <code>", "what is spoken, as en or zh (default: the model finds out)")
     .option("--translate", "write it in English")
     .action((file: string, options: TranscribeOptions & CommonOptions) => start(options, (session) => transcribe(file, options, session)));
@@ -97,13 +102,13 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .command("embed")
     .description("write the vector of each text, as a JSON line: arguments, or lines on standard input")
     .argument("[text...]", "texts")
-    .requiredOption("--model <folder>", "folder of a sentence encoder, such as all-MiniLM-L6-v2")
+    .requiredOption("--model <model>", "sentence encoder, by its folder or its id on the Hub, such as sentence-transformers/all-MiniLM-L6-v2")
     .action((texts: string[], options: EmbedOptions & CommonOptions) => start(options, (session) => embed(texts, options, session)));
 
   program
     .command("export")
     .description("write a model for other runtimes: ONNX, which transformers.js and onnxruntime load")
-    .requiredOption("--model <folder>", "model folder that train wrote, or Python's transformers")
+    .requiredOption("--model <model>", MODEL)
     .addOption(new Option("--format <name>", "file format").choices(["onnx"]).default("onnx"))
     .requiredOption("--output <folder>", "where the files go")
     .option("--dtype <names>", `one file for each: ${ONNX_DTYPES.join(", ")} (q8: int8, a quarter of the size)`, dtypes, ["fp32"])
@@ -113,7 +118,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
   program
     .command("profile")
     .description("time each kernel of a model's forward pass, beside what the adapter can do")
-    .argument("<model>", "model folder that train wrote, or Python's transformers")
+    .argument("<model>", MODEL)
     .option("--batch <n>", "sequences at once", wholeFrom(1), 8)
     .option("--length <n>", "tokens of each (default: 64, or the most that the model takes)", wholeFrom(1))
     .option("--trace <file>", "also write a time line for chrome://tracing and https://ui.perfetto.dev")
@@ -123,7 +128,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
   program
     .command("tune")
     .description("find the fastest kernels for a model on this machine, and keep them for all later runs")
-    .argument("<model>", "model folder that train wrote, or Python's transformers")
+    .argument("<model>", MODEL)
     .option("--batch <n>", "sequences at once", wholeFrom(1), 8)
     .option("--length <n>", "tokens of each (default: 64, or the most that the model takes)", wholeFrom(1))
     .option("--budget <seconds>", "for compiling and measuring; what does not fit keeps its default", positive, 60)
@@ -139,7 +144,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .command("demo")
     .description("the tour: train on the repository's reviews, compare with simpler means, classify what you type")
     .argument("[text...]", "reviews to classify (default: asks on a terminal, else some samples)")
-    .option("--model <folder>", "Hugging Face folder of a checkpoint to fine-tune instead of training from scratch")
+    .option("--model <model>", "checkpoint to fine-tune instead of training from scratch: its folder, or its id on the Hugging Face Hub")
     .option("--output <folder>", "where the model goes", "heddle-demo-model")
     .action((texts: string[], options: DemoOptions & CommonOptions) => start(options, (session) => demo(texts, options, session)));
 
@@ -150,7 +155,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
 /** The options of commands that write texts. */
 function writing(command: Command): Command {
   return command
-    .requiredOption("--model <path>", "model folder, or GGUF file")
+    .requiredOption("--model <model>", "model folder or GGUF file, or the id of one on the Hugging Face Hub: org/name, org/name/file.gguf")
     .option("--max-new-tokens <n>", "tokens to write at most", wholeFrom(1), 128)
     .option("--temperature <t>", "0: always the likeliest token; 0.7 is usual for variety", nonNegative, 0)
     .option("--top-k <n>", "draw from the likeliest n tokens; 0: from all", wholeFrom(0), 0)
@@ -165,7 +170,7 @@ function addCommonOptions(command: Command): void {
     .option("--seed <n>", "the same seed, data and device give the same model", wholeFrom(0), 42)
     .option("--json", "JSON lines on standard output; the last one is the result")
     .option("--verbose", "more about what happens, and where an error came from")
-    .addHelpText("after", EXIT_CODES);
+    .addHelpText("after", HELP);
 }
 
 function dtypes(text: string): OnnxDtype[] {

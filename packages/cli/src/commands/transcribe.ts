@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { HeddleError, readWav, SpeechRecognizer } from "@heddle/tasks";
+import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface TranscribeOptions {
@@ -16,7 +17,7 @@ export async function transcribe(file: string, { model, language, translate }: T
   });
   const sound = readWav(bytes, file);
   status.update("loading the model");
-  using recognizer = await SpeechRecognizer.fromPretrained(model, { device: session.options.device, signal, log: (line) => session.log(line) });
+  using recognizer = await SpeechRecognizer.fromPretrained(model, loadingOptions(session));
   const segments = [];
   const onProgress = ({ doneSeconds, totalSeconds }: { doneSeconds: number; totalSeconds: number }) => status.update(`${clock(doneSeconds)} of ${clock(totalSeconds)}`);
   for await (const segment of recognizer.stream(sound, { signal, onProgress, task: translate ? "translate" : "transcribe", ...(language !== undefined && { language }) })) {

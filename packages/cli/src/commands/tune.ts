@@ -1,6 +1,7 @@
 import { tunePretrained, type ModelTuning } from "@heddle/tasks";
 import { millions } from "../screen/format.ts";
 import { columns } from "../screen/table.ts";
+import { loadingProgress } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface TuneOptions {
@@ -22,6 +23,8 @@ export async function tuneModel(model: string, { batch, length, budget }: TuneOp
       device: options.device,
       seed: options.seed,
       signal,
+      log: (line) => session.log(line),
+      onLoadProgress: loadingProgress(session),
       onProgress(event) {
         if (event.type !== "start") return;
         const { bucket, done, total } = event;

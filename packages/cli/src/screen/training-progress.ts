@@ -1,6 +1,7 @@
-import type { FitEvaluationEvent, FitEvent, FitPlanEvent, FitStepEvent } from "@heddle/tasks";
+import type { DownloadProgress, FitEvaluationEvent, FitEvent, FitPlanEvent, FitStepEvent } from "@heddle/tasks";
 import type { Session } from "../session/session.ts";
 import { count, countOf, duration, megabytes, millions, percent, someOf } from "./format.ts";
+import { loadingProgress } from "./loading-progress.ts";
 import { columns } from "./table.ts";
 
 const MAX_LABELS = 12;
@@ -11,6 +12,7 @@ const LOG_INTERVAL_MS = 15_000;
 
 /** What a training run says while it works: on a terminal a bar with evaluations above it, in a log some lines. */
 export class TrainingProgress {
+  readonly #loading: (progress: DownloadProgress) => void;
   #plan: FitPlanEvent | undefined;
   #planMs = 0;
   #accuracy: number | undefined;
@@ -19,9 +21,15 @@ export class TrainingProgress {
   constructor(
     private readonly session: Session,
     private readonly nowMs: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.#loading = loadingProgress(session);
+  }
 
   handle(event: FitEvent): void {
+    if (event.type === "download") {
+      this.#loading(event);
+      return;
+    }
     this.session.event(event);
     if (event.type === "phase") this.session.log(this.dim(`• ${event.message} …`));
     else if (event.type === "plan") this.start(event);

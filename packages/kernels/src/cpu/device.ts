@@ -1,5 +1,6 @@
 import { checkStatesLiveOn } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, State, StateSpec } from "../device/device.ts";
+import { hostMemoryBytes } from "../device/environment.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import type { HostTensor, TensorType } from "../program/types.ts";
@@ -26,6 +27,7 @@ export interface CpuDeviceOptions {
 export class CpuDevice implements Device {
   readonly kind = "cpu";
   readonly memory = { currentBytes: 0, peakBytes: 0 };
+  readonly capacity = { stateBytes: Infinity, totalBytes: hostMemoryBytes() };
   private readonly sessions = new Set<Session>();
   private readonly pending = new Set<Promise<unknown>>();
   private failure: unknown = null;

@@ -68,6 +68,8 @@ export interface Device {
   readonly description: string;
   /** Bytes held now and at most, for states and plans. */
   readonly memory: { readonly currentBytes: number; readonly peakBytes: number };
+  /** What it can hold, Infinity where nobody can tell: the largest state, and all states and plans together. */
+  readonly capacity: { readonly stateBytes: number; readonly totalBytes: number };
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State;
   /**
    * States that programs use together, such as a model's parameters or an optimizer's moments, zeroed and in the order given.

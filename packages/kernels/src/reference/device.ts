@@ -1,5 +1,6 @@
 import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, RunOptions, State, StateSpec } from "../device/device.ts";
+import { hostMemoryBytes } from "../device/environment.ts";
 import { HeddleError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import { dataBytes, dtypeOf, formatShape, sizeOf, type HostTensor, type TensorType } from "../program/types.ts";
@@ -54,6 +55,7 @@ export function checkStateData(state: State, data: HostTensor["data"]): void {
 export class ReferenceDevice implements Device {
   readonly kind = "reference";
   readonly memory = { currentBytes: 0, peakBytes: 0 };
+  readonly capacity = { stateBytes: Infinity, totalBytes: hostMemoryBytes() };
   readonly context;
 
   constructor(readonly precision: ReferencePrecision = "f32") {

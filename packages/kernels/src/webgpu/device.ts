@@ -2,6 +2,7 @@ import { checkStatesLiveOn, noInt8 } from "../device/check-program.ts";
 import type { Device, Executable, PrepareOptions, State, StateSpec } from "../device/device.ts";
 import type { Gpu } from "../device/gpu.ts";
 import { politely } from "../device/polite-wait.ts";
+import { hostMemoryBytes } from "../device/environment.ts";
 import { HeddleError } from "../errors.ts";
 import { shippedDesigns, type Designs } from "../program/design.ts";
 import type { Program } from "../program/program.ts";
@@ -73,6 +74,12 @@ export class WebGpuDevice implements Device {
 
   get memory(): { readonly currentBytes: number; readonly peakBytes: number } {
     return this.gpu.pool;
+  }
+
+  /** WebGPU does not tell how much memory a GPU has; in software it is the host's. */
+  get capacity(): { readonly stateBytes: number; readonly totalBytes: number } {
+    const { kind, maxBufferSize } = this.gpu.profile;
+    return { stateBytes: maxBufferSize, totalBytes: kind === "software" ? hostMemoryBytes() : Infinity };
   }
 
   createState(name: string, type: TensorType, data?: HostTensor["data"]): State {

@@ -1,17 +1,14 @@
 import { openModelFolder, textConfigOf, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
-import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
+import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
+import type { LoadingOptions } from "../inference/loading.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
 import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
 
-export interface FeatureExtractorOptions {
-  readonly device?: DeviceChoice;
+export interface FeatureExtractorOptions extends LoadingOptions {
   /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. */
   readonly int8?: boolean;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
   /** Default: what sentence-transformers wrote beside the model, else "none". */
   readonly pooling?: Pooling;
   /** Vectors of length 1. Default: what sentence-transformers wrote beside the model, else false. */
@@ -26,12 +23,12 @@ export class FeatureExtractor {
     private readonly choice: PoolingChoice,
   ) {}
 
-  static async fromPretrained(source: ModelFolderSource, { device, int8, signal, log, pooling, normalize }: FeatureExtractorOptions = {}): Promise<FeatureExtractor> {
-    await using folder = await openModelFolder(source);
+  static async fromPretrained(source: ModelFolderSource, { device, int8, pooling, normalize, ...options }: FeatureExtractorOptions = {}): Promise<FeatureExtractor> {
+    await using folder = await openModelFolder(source, options);
     const stored = pooling !== undefined && normalize !== undefined ? { pooling, normalize } : await storedPooling(folder);
-    const held = new HeldDevice(device, log, int8);
+    const held = new HeldDevice(device, options.log, int8);
     try {
-      const { model, tokenizer, maxLength } = await loadTextModel(held, folder, { head: "none", signal });
+      const { model, tokenizer, maxLength } = await loadTextModel(held, folder, { ...options, head: "none" });
       return new FeatureExtractor(new TextRunner(model, tokenizer, maxLength, int8), () => held.release(), { pooling: pooling ?? stored.pooling, normalize: normalize ?? stored.normalize });
     } catch (error) {
       held.release();

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -13,18 +13,9 @@ export interface LoadedTextModel {
   readonly label: string;
 }
 
-export interface LoadTextModelOptions {
-  /** Default: the one that the folder was saved with. */
-  readonly head?: Head;
-  /** For a new head. */
-  readonly labels?: readonly string[];
-  readonly seed?: number;
-  readonly signal?: AbortSignal;
-}
-
 /** A model and its tokenizer from one folder. Errors: those of `loadModel` and TOKENIZER_MISSING, TOKENIZER_INVALID. */
-export async function loadTextModel(held: HeldDevice, source: ModelFolderSource | ModelFolder, options: LoadTextModelOptions): Promise<LoadedTextModel> {
-  const opened = "configText" in Object(source) ? null : await openModelFolder(source as ModelFolderSource);
+export async function loadTextModel(held: HeldDevice, source: ModelFolderSource | ModelFolder, options: LoadOptions): Promise<LoadedTextModel> {
+  const opened = "configText" in Object(source) ? null : await openModelFolder(source as ModelFolderSource, options);
   const folder = opened ?? (source as ModelFolder);
   try {
     const tokenizer = tokenizerOf(folder);

@@ -1,11 +1,18 @@
 import { HeddleError, ReferenceDevice } from "@heddle/kernels";
-import { exportOnnx, openModelFolder, type ExportOnnxOptions, type Head, type Model, type ModelFolderSource, type Tokenizer, type WrittenFile } from "@heddle/transformer";
+import { exportOnnx, openModelFolder, type ExportOnnxOptions, type Head, type HubAccess, type LoadProgress, type Model, type ModelFolderSource, type Tokenizer, type WrittenFile } from "@heddle/transformer";
 import { storedPooling, type PoolingChoice } from "../feature-extraction/pooling.ts";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 
 /** What to write, and how to hear of it; `dtypes` by transformers.js's names, by default `["fp32"]`. */
 export type OnnxOptions = Pick<ExportOnnxOptions, "dtypes" | "lock" | "signal" | "onProgress">;
+
+export interface ExportPretrainedOptions extends OnnxOptions, HubAccess {
+  /** Hears how far the download and the weights are, before there is anything to write. */
+  readonly onLoadProgress?: (progress: LoadProgress) => void;
+  /** Hears that the Hub cannot be reached. Default: `console.warn`. */
+  readonly log?: (line: string) => void;
+}
 
 /** What was written, and what transformers.js has to be told to use it. */
 export interface OnnxExportSummary {
@@ -45,15 +52,17 @@ export function exportTextModel({ model, tokenizer, maxLength }: TextModel, fold
 }
 
 /**
- * A model folder of any known family and head as a folder that transformers.js and onnxruntime load (Node). Nothing is
+ * A model of any known family and head, from a folder or the Hugging Face Hub, as a folder that transformers.js and onnxruntime load (Node). Nothing is
  * computed, so no device is needed.
  *
  * Errors: those of loading; WEIGHTS_MISSING without a trained head; INVALID_ARGUMENT for an unknown dtype, LIMIT_EXCEEDED
  * for weights of more than 2 GiB, ABORTED, FOLDER_NOT_WRITABLE, FOLDER_IN_USE, DISK_FULL.
  */
-export async function exportPretrained(source: ModelFolderSource, folder: string, options: OnnxOptions = {}): Promise<OnnxExportSummary> {
-  await using opened = await openModelFolder(source);
-  const loaded = await loadTextModel(new HeldDevice(new ReferenceDevice(), undefined), opened, { signal: options.signal });
+export async function exportPretrained(source: ModelFolderSource, folder: string, options: ExportPretrainedOptions = {}): Promise<OnnxExportSummary> {
+  const { onLoadProgress, dtypes: _, lock: __, ...access } = options;
+  const loading = { ...access, onProgress: onLoadProgress };
+  await using opened = await openModelFolder(source, loading);
+  const loaded = await loadTextModel(new HeldDevice(new ReferenceDevice(), undefined), opened, loading);
   using model = loaded.model;
   const { head } = model.architecture;
   // A bare encoder is exported without its pooler.

@@ -1,9 +1,9 @@
 import { compile, HeddleError, hostTensor, openDevice, type CompiledFunction, type Device, type HostTensor, type OpenDeviceOptions } from "@heddle/kernels";
-import { loadModel, openModelFolder, textConfigOf, type ModelFolderSource } from "@heddle/transformer";
+import { loadModel, openModelFolder, textConfigOf, type HubAccess, type LoadProgress, type ModelFolderSource } from "@heddle/transformer";
 import type { DeviceChoice } from "../inference/device.ts";
 import { USUAL_BATCH } from "../inference/trial.ts";
 
-export interface ForwardPassOptions {
+export interface ForwardPassOptions extends HubAccess {
   /** Sequences at once; default 8. */
   readonly batchSize?: number;
   /** Tokens of each; default 64, or the most that the model takes. */
@@ -13,6 +13,10 @@ export interface ForwardPassOptions {
   /** Of the token ids. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
+  /** Hears how far the download and the weights are. */
+  readonly onLoadProgress?: (progress: LoadProgress) => void;
+  /** Hears that the Hub cannot be reached. Default: `console.warn`. */
+  readonly log?: (line: string) => void;
 }
 
 /** Of which model a forward pass is, and its size. */
@@ -42,11 +46,12 @@ const KNUTH = 2_654_435_761;
  * Errors: those of `loadModel`; INVALID_ARGUMENT for a length that the model has no positions for; NO_ADAPTER.
  */
 export async function withForwardPass<T>(source: ModelFolderSource, options: ForwardPassOptions & Pick<OpenDeviceOptions, "tune">, work: (pass: ForwardPass) => Promise<T>): Promise<T & ForwardPassFacts> {
-  const { batchSize = USUAL_BATCH.batchSize, device: choice = "webgpu", seed = 0, tune, signal } = options;
-  await using folder = await openModelFolder(source);
+  const { batchSize = USUAL_BATCH.batchSize, device: choice = "webgpu", seed = 0, tune, onLoadProgress: onProgress } = options;
+  const loading = { ...options, seed, onProgress };
+  await using folder = await openModelFolder(source, loading);
   const device = typeof choice === "object" ? choice : await openDevice({ device: choice, tune });
   try {
-    const loaded = await loadModel(device, folder, { seed, signal });
+    const loaded = await loadModel(device, folder, loading);
     using model = loaded.model;
     const { vocabSize, maxPositionEmbeddings } = textConfigOf(model.config);
     const length = options.length ?? Math.min(USUAL_BATCH.length, maxPositionEmbeddings);

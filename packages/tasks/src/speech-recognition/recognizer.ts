@@ -1,16 +1,12 @@
 import { HeddleError } from "@heddle/kernels";
 import { EncodedSource, generate, loadModel, logMelSpectrogram, modelPlan, openModelFolder, openSession, resample, SAMPLE_RATE, tokenizerOf, type DecodingSession, type GenerationOptions, type Model, type ModelFolderSource, type Sound, type Tokenizer, type WhisperConfig } from "@heddle/transformer";
-import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
+import { HeldDevice } from "../inference/device.ts";
 import { readJson } from "../inference/load.ts";
+import type { LoadingOptions } from "../inference/loading.ts";
 import { modelTrial, USUAL_BATCH } from "../inference/trial.ts";
 import { findUtterances } from "./utterances.ts";
 
-export interface SpeechRecognizerOptions {
-  readonly device?: DeviceChoice;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
-}
+export type SpeechRecognizerOptions = LoadingOptions;
 
 export interface TranscribeOptions {
   /** Of a model for many languages: what is spoken, as "en" or "zh"; by default the model finds out. */
@@ -55,15 +51,15 @@ export class SpeechRecognizer {
     private readonly release: () => void,
   ) {}
 
-  /** A Whisper folder. Errors: those of loading; INVALID_ARGUMENT for a model that does not hear. */
-  static async fromPretrained(source: ModelFolderSource, { device, signal, log }: SpeechRecognizerOptions = {}): Promise<SpeechRecognizer> {
-    await using folder = await openModelFolder(source);
-    const held = new HeldDevice(device, log);
+  /** A Whisper folder, or such a model of the Hugging Face Hub. Errors: those of loading; INVALID_ARGUMENT for a model that does not hear. */
+  static async fromPretrained(source: ModelFolderSource, { device, ...options }: SpeechRecognizerOptions = {}): Promise<SpeechRecognizer> {
+    await using folder = await openModelFolder(source, options);
+    const held = new HeldDevice(device, options.log);
     try {
       const { architecture, config } = modelPlan(folder, { head: "seq2seq-lm" });
       if (config.modelType !== "whisper") throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which does not hear: choose a Whisper folder`);
       const tokenizer = tokenizerOf(folder);
-      const { model } = await loadModel(await held.open(() => modelTrial(architecture, config, USUAL_BATCH)), folder, { head: "seq2seq-lm", ...(signal && { signal }) });
+      const { model } = await loadModel(await held.open(() => modelTrial(architecture, config, USUAL_BATCH)), folder, { ...options, head: "seq2seq-lm" });
       const generation = (await readJson(folder, "generation_config.json")) as { suppress_tokens?: number[]; begin_suppress_tokens?: number[]; no_timestamps_token_id?: number; is_multilingual?: boolean } | undefined;
       const choices = { suppressTokens: generation?.suppress_tokens ?? config.suppressTokens, beginSuppressTokens: generation?.begin_suppress_tokens ?? config.beginSuppressTokens };
       const facts = { noTimestamps: generation?.no_timestamps_token_id ?? tokenizer.tokenToId("<|notimestamps|>"), isMultilingual: generation?.is_multilingual ?? config.vocabSize >= MULTILINGUAL_VOCABULARY };

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { saveModel, type FolderLock, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
+import { pushModel, saveModel, type FolderLock, type ModelFolderSource, type PushedCommit, type PushOptions, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
 import { TextRunner } from "../inference/text-runner.ts";
@@ -31,11 +31,11 @@ export class TextClassifier {
     return fitTextClassifier(rows, options, (runner, release, summary) => new TextClassifier(runner, release, summary));
   }
 
-  /** Loads a folder that `savePretrained` or Python's transformers wrote. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
-  static async fromPretrained(source: ModelFolderSource, { device, int8, signal, log }: LoadOptions = {}): Promise<TextClassifier> {
-    const held = new HeldDevice(device, log, int8);
+  /** Loads what `savePretrained` or Python's transformers wrote: a folder, or a model of the Hugging Face Hub. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
+  static async fromPretrained(source: ModelFolderSource, { device, int8, ...options }: LoadOptions = {}): Promise<TextClassifier> {
+    const held = new HeldDevice(device, options.log, int8);
     try {
-      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { head: "sequence-classification", signal });
+      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { ...options, head: "sequence-classification" });
       if (missing.length > 0) {
         model.dispose();
         throw new HeddleError("WEIGHTS_MISSING", `[${label}] has no trained classifier (${missing.join(", ")}): fine-tune it first with TextClassifier.fit(rows, { model: FOLDER }) or \`heddle train --model FOLDER\``);
@@ -78,8 +78,17 @@ export class TextClassifier {
 
   /** Writes a folder that `fromPretrained` and Python's transformers load (Node). Errors: FOLDER_NOT_WRITABLE, FOLDER_IN_USE, DISK_FULL. */
   async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
-    const { model, tokenizer } = this.#runner;
-    await saveModel(model, folder, { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: { ...tokenizer.tokenizerConfig, model_max_length: this.maxLength } }, { lock, signal });
+    await saveModel(this.#runner.model, folder, this.#tokenizerFiles, { lock, signal });
+  }
+
+  /** Writes the same to a repository of the Hugging Face Hub, as one commit (Node). Errors: HUB_ACCESS_DENIED, UPLOAD_FAILED, ABORTED. */
+  pushToHub(repository: string, options: PushOptions = {}): Promise<PushedCommit> {
+    return pushModel(this.#runner.model, repository, this.#tokenizerFiles, options);
+  }
+
+  get #tokenizerFiles(): { tokenizer: object; tokenizerConfig: object } {
+    const { tokenizerJson, tokenizerConfig } = this.#runner.tokenizer;
+    return { tokenizer: tokenizerJson, tokenizerConfig: { ...tokenizerConfig, model_max_length: this.maxLength } };
   }
 
   /**

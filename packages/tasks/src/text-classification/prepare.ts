@@ -1,5 +1,5 @@
 import type { EncodedRow } from "@heddle/training";
-import { architectureFor, createConfig, createModel, trainByteLevelBpe, trainWordPiece, type Model, type Tokenizer } from "@heddle/transformer";
+import { architectureFor, createConfig, createModel, trainByteLevelBpe, trainWordPiece, type HubAccess, type Model, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "../inference/device.ts";
 import { encodeTexts } from "../inference/encode.ts";
 import { loadTextModel } from "../inference/load.ts";
@@ -18,7 +18,7 @@ export interface Prepared {
   readonly truncated: readonly number[];
 }
 
-interface PrepareOptions extends Pick<FitOptions, "model" | "tokenizer" | "maxLength" | "signal"> {
+interface PrepareOptions extends HubAccess, Pick<FitOptions, "model" | "tokenizer" | "maxLength" | "signal"> {
   /** The first so many texts train; the tokenizer and the longest length must not see the others. */
   numTrainTexts: number;
   seed: number;
@@ -48,9 +48,9 @@ async function prepareFromScratch(held: HeldDevice, texts: readonly string[], la
   return { model, tokenizer, maxLength, ...(await shortened(tokenizer, texts, { rows, truncated }, maxLength, signal)) };
 }
 
-async function prepareCheckpoint(held: HeldDevice, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, numTrainTexts, seed, signal, emit }: PrepareOptions): Promise<Prepared> {
+async function prepareCheckpoint(held: HeldDevice, texts: readonly string[], labels: readonly string[], { model: source, maxLength: wanted, numTrainTexts, seed, signal, emit, ...hub }: PrepareOptions): Promise<Prepared> {
   emit({ type: "phase", phase: "model", message: "loading the checkpoint" });
-  const { model, tokenizer, maxLength: possible } = await loadTextModel(held, source!, { head: "sequence-classification", labels, seed, signal });
+  const { model, tokenizer, maxLength: possible } = await loadTextModel(held, source!, { ...hub, head: "sequence-classification", labels, seed, signal, onProgress: (progress) => progress.type === "download" && emit(progress), log: (message) => emit({ type: "phase", phase: "model", message }) });
   try {
     emit({ type: "phase", phase: "encoding", message: `encoding ${texts.length.toLocaleString("en")} texts with the checkpoint's tokenizer` });
     const limits = { longest: Math.min(wanted ?? FINE_TUNE_LIMITS.longest, possible) };

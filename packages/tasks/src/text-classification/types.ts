@@ -1,6 +1,7 @@
 import type { TrainingArguments } from "@heddle/training";
-import type { ModelFolderSource } from "@heddle/transformer";
+import type { DownloadProgress, HubAccess, ModelFolderSource } from "@heddle/transformer";
 import type { DeviceChoice } from "../inference/device.ts";
+import type { LoadingOptions } from "../inference/loading.ts";
 import type { FunctionToApply } from "./scores.ts";
 
 /** One row of training or evaluation data. Labels are any strings; numbers are taken as their text. */
@@ -18,10 +19,10 @@ export interface Classification {
 /** What may be changed about a training run; whatever is absent comes from the recipe. */
 export type TrainingOverrides = Partial<Omit<TrainingArguments, "outputDir" | "seed">>;
 
-export interface FitOptions {
+export interface FitOptions extends HubAccess {
   /** Default: a stratified tenth of the rows is held out. */
   readonly evalRows?: readonly LabelledText[];
-  /** A model folder to fine-tune (path, address or files). Default: a small encoder of its own, from scratch. */
+  /** A model to fine-tune: a folder (its path, its address, its files), or one of the Hugging Face Hub. Default: a small encoder of its own, from scratch. */
   readonly model?: ModelFolderSource;
   /** The kind of tokenizer to train where no `model` brings one. Default "wordpiece". */
   readonly tokenizer?: "wordpiece" | "byte-level-bpe";
@@ -41,7 +42,7 @@ export interface FitOptions {
 }
 
 /** What `fit` says while it works, in this order: plan, then steps with evaluations between them; warnings at any time. */
-export type FitEvent = FitPhaseEvent | FitPlanEvent | FitStepEvent | FitEvaluationEvent | FitCheckpointEvent | WarningEvent;
+export type FitEvent = DownloadProgress | FitPhaseEvent | FitPlanEvent | FitStepEvent | FitEvaluationEvent | FitCheckpointEvent | WarningEvent;
 
 /** A slow piece of preparation begins. */
 export interface FitPhaseEvent {
@@ -151,13 +152,9 @@ export interface ClassifyOptions {
   readonly onWarning?: (warning: WarningEvent) => void;
 }
 
-export interface LoadOptions {
-  readonly device?: DeviceChoice;
+export interface LoadOptions extends LoadingOptions {
   /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. Compare its answers with f32's on your own texts. */
   readonly int8?: boolean;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
 }
 
 export interface EvaluateOptions {

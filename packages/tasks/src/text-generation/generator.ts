@@ -23,12 +23,12 @@ export class TextGenerator {
     private readonly reopen: (() => Promise<OpenedModel>) | null,
   ) {}
 
-  /** A model folder (its path, its address, picked files) or GGUF file. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
-  static async fromPretrained(source: ModelFolderSource, { device, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
+  /** A model folder (its path, its address, picked files), a GGUF file, or a model of the Hugging Face Hub. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
+  static async fromPretrained(source: ModelFolderSource, { device, ...options }: TextGeneratorOptions = {}): Promise<TextGenerator> {
     const open = async (): Promise<OpenedModel> => {
-      const held = new HeldDevice(device, log);
+      const held = new HeldDevice(device, options.log);
       try {
-        return { loaded: await loadTextModel(held, source, { head: "causal-lm", ...(signal && { signal }) }), release: () => held.release() };
+        return { loaded: await loadTextModel(held, source, { ...options, head: "causal-lm" }), release: () => held.release() };
       } catch (error) {
         held.release();
         throw error;

@@ -1,12 +1,7 @@
 import type { ChatMessage, FinishReason, GenerationOptions } from "@heddle/transformer";
-import type { DeviceChoice } from "../inference/device.ts";
+import type { LoadingOptions } from "../inference/loading.ts";
 
-export interface TextGeneratorOptions {
-  readonly device?: DeviceChoice;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
-}
+export type TextGeneratorOptions = LoadingOptions;
 
 export interface TextGenerationOptions extends Omit<GenerationOptions, "eosTokenIds" | "allowedTokens"> {
   /** Texts at whose first the answer ends; they are not part of it. */

@@ -8,6 +8,8 @@ export { openHttpSource } from "./source/http-source.ts";
 export { stageFile, syncFolder, type StagedFile, type WritableFileSystem } from "./source/atomic-file.ts";
 export { openModelFolder, type ModelFolder } from "./folder/open.ts";
 export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
+export type { DownloadProgress, HubAccess, HubOptions } from "./hub/options.ts";
+export { pushModelFolder, type PushedCommit, type PushOptions, type UploadProgress } from "./hub/push.ts";
 export type { ModelWeights } from "./folder/weights.ts";
 export { lockFolder, type FolderLock } from "./folder/lock.ts";
 export { writeModelFolder, type ModelFolderContents } from "./folder/write.ts";

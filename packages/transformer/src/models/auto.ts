@@ -1,5 +1,5 @@
 import { openDevice, type Device, type DeviceName } from "@heddle/kernels";
-import { openModelFolder, type ModelFolder, type ModelFolderSource } from "../checkpoint/index.ts";
+import { openModelFolder, type HubOptions, type ModelFolder, type ModelFolderSource } from "../checkpoint/index.ts";
 import type { ModelConfig } from "../config/index.ts";
 import { tokenizerOf, type Tokenizer } from "../text/index.ts";
 import { architectureFor, type Head } from "./architectures.ts";
@@ -24,7 +24,7 @@ export class AutoClass {
     private readonly head: Head,
   ) {}
 
-  /** Loads a folder, its address, picked files or a GGUF file. Errors: those of `loadModel` and `openDevice`. */
+  /** Loads a folder, its address, picked files, a GGUF file or a model of the Hugging Face Hub. Errors: those of `loadModel` and `openDevice`. */
   async fromPretrained(source: ModelFolderSource | ModelFolder, { device, onWarning, ...options }: AutoLoadOptions = {}): Promise<Model> {
     const opened = await own(device);
     try {
@@ -71,8 +71,8 @@ export const AutoModelForImageClassification = new AutoClass("AutoModelForImageC
 
 export const AutoTokenizer = {
   /** The tokenizer of a model folder or GGUF file. Errors: those of `openModelFolder`, TOKENIZER_MISSING, TOKENIZER_INVALID. */
-  async fromPretrained(source: ModelFolderSource): Promise<Tokenizer> {
-    await using folder = await openModelFolder(source);
+  async fromPretrained(source: ModelFolderSource, options: HubOptions = {}): Promise<Tokenizer> {
+    await using folder = await openModelFolder(source, options);
     return tokenizerOf(folder);
   },
 };

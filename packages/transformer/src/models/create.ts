@@ -20,7 +20,7 @@ export function createModel(device: Device, architecture: Architecture, config: 
 }
 
 /** States for parameters, side by side in memory as an optimizer wants them. */
-export function zeroParameters(device: Device, specs: readonly ParameterSpec[]): Map<string, State> {
-  const states = device.createStates(specs.map(({ name, shape }) => ({ name, type: { dtype: "f32", shape } })));
+export function zeroParameters(device: Device, specs: readonly ParameterSpec[], dtypeOf: (spec: ParameterSpec) => "f32" | "f16" = () => "f32"): Map<string, State> {
+  const states = device.createStates(specs.map((spec) => ({ name: spec.name, type: { dtype: dtypeOf(spec), shape: spec.shape } })));
   return new Map(states.map((state) => [state.name, state]));
 }

@@ -15,9 +15,9 @@ export {
 } from "./auto.ts";
 export { architectureByName, architectureFor, type Architecture, type Head } from "./architectures.ts";
 export { createModel, createZeroModel } from "./create.ts";
-export { loadModel, modelPlan, type LoadedModel, type LoadOptions } from "./load.ts";
+export { loadModel, modelPlan, type LoadedModel, type LoadOptions, type LoadProgress } from "./load.ts";
 export { Model } from "./model.ts";
 export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, type InputName, type ModelInputs, type TextAndImageInputs } from "./inputs.ts";
 export type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";
-export { saveModel, statesToWrite } from "./save.ts";
+export { pushModel, saveModel, statesToWrite } from "./save.ts";

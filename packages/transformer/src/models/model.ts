@@ -1,9 +1,10 @@
 import { asTensor, formatShape, HeddleError, sizeOf, type Device, type State, type Tensor } from "@heddle/kernels";
+import type { PushedCommit, PushOptions } from "../checkpoint/index.ts";
 import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
 import { Scope } from "../nn/scope.ts";
 import type { Architecture } from "./architectures.ts";
-import { saveModel } from "./save.ts";
+import { pushModel, saveModel } from "./save.ts";
 import type { ModelInputs } from "./inputs.ts";
 import type { CrossSource } from "../nn/cross-attention.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
@@ -82,6 +83,11 @@ export class Model {
   /** Writes a folder that Python's transformers loads: see `saveModel`. */
   savePretrained(folder: string, extra: Parameters<typeof saveModel>[2] = {}, options: Parameters<typeof saveModel>[3] = {}): Promise<void> {
     return saveModel(this, folder, extra, options);
+  }
+
+  /** Writes the same to a repository of the Hugging Face Hub, as one commit: see `pushModelFolder`. */
+  pushToHub(repository: string, options: PushOptions = {}, extra: Parameters<typeof saveModel>[2] = {}): Promise<PushedCommit> {
+    return pushModel(this, repository, extra, options);
   }
 
   /** Frees the parameters. Programs compiled over the model must be disposed of first. */

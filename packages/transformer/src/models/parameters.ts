@@ -9,7 +9,8 @@ export function parametersOf(architecture: Architecture, config: ModelConfig): P
   const specs = new Map<string, ParameterSpec>();
   trace(`${architecture.name} parameters`, architecture.smallestInputs(config), (inputs) => {
     const scope = new Scope((spec) => {
-      specs.set(spec.name, spec);
+      // Where it is used twice, both must be content with half precision.
+      specs.set(spec.name, { ...spec, isMatrix: spec.isMatrix && (specs.get(spec.name)?.isMatrix ?? true) });
       return placeholder(spec.name, { dtype: "f32", shape: spec.shape });
     });
     architecture.forward(scope, config, inputs, inference);

@@ -1,5 +1,5 @@
 import type { State } from "@heddle/kernels";
-import { writeModelFolder, type ModelFolderContents, type TensorToWrite, type WriteModelFolderOptions } from "../checkpoint/index.ts";
+import { pushModelFolder, writeModelFolder, type ModelFolderContents, type PushedCommit, type PushOptions, type TensorToWrite, type WriteModelFolderOptions } from "../checkpoint/index.ts";
 import { configToJson } from "../config/index.ts";
 import type { Model } from "./model.ts";
 
@@ -7,14 +7,26 @@ import type { Model } from "./model.ts";
 export function statesToWrite(states: ReadonlyMap<string, State>): TensorToWrite[] {
   return [...states].map(([name, state]) => ({
     name,
-    dtype: "F32" as const,
+    dtype: state.type.dtype === "f16" ? ("F16" as const) : ("F32" as const),
     shape: state.type.shape,
     data: async () => (await state.device.readStates([state]))[0]!,
   }));
 }
 
+/** What a model's folder has beside the model: its tokenizer, more files. */
+export type ExtraContents = Omit<ModelFolderContents, "config" | "tensors">;
+
 /** Writes a folder that Python's transformers loads: config.json, model.safetensors and what else is given, e.g. the tokenizer. */
-export async function saveModel(model: Model, folder: string, extra: Omit<ModelFolderContents, "config" | "tensors"> = {}, options: WriteModelFolderOptions = {}): Promise<void> {
-  const config = configToJson({ ...model.config, architectures: [model.architecture.name] });
-  await writeModelFolder(folder, { ...extra, config, tensors: statesToWrite(model.parameters) }, options);
+export async function saveModel(model: Model, folder: string, extra: ExtraContents = {}, options: WriteModelFolderOptions = {}): Promise<void> {
+  await writeModelFolder(folder, contentsOf(model, extra), options);
+}
+
+/** Writes the same to a repository of the Hugging Face Hub: see `pushModelFolder`. */
+export async function pushModel(model: Model, repository: string, extra: ExtraContents = {}, options: PushOptions = {}): Promise<PushedCommit> {
+  return pushModelFolder(repository, contentsOf(model, extra), options);
+}
+
+function contentsOf(model: Model, extra: ExtraContents): ModelFolderContents {
+  const isHalf = [...model.parameters.values()].some(({ type }) => type.dtype === "f16");
+  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: statesToWrite(model.parameters) };
 }

@@ -13,6 +13,8 @@ export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
+  /** It is only ever multiplied with or looked up in, which half precision serves too. */
+  readonly isMatrix: boolean;
 }
 
 /** Gives the parameter that a spec describes: a state of a loaded model, or a note that such a parameter exists. */
@@ -33,6 +35,11 @@ export class Scope {
   }
 
   parameter(name: string, shape: Shape, initializer: Initializer): TensorLike {
-    return this.source({ name: this.prefix + name, shape, initializer });
+    return this.source({ name: this.prefix + name, shape, initializer, isMatrix: false });
+  }
+
+  /** A parameter `weight` that is the table of an embedding or the second operand of a product, and nothing else. */
+  matrix(shape: Shape, initializer: Initializer): TensorLike {
+    return this.source({ name: `${this.prefix}weight`, shape, initializer, isMatrix: true });
   }
 }

@@ -3,10 +3,13 @@ import { blobSource, type ByteSource } from "../source/byte-source.ts";
 import { openFileSource } from "../source/file-source.ts";
 import { fetchText, openHttpSource } from "../source/http-source.ts";
 import { isNode, nodeModules, systemErrorCode } from "../source/node.ts";
+import { parseHubId, type HubId } from "../hub/id.ts";
 
 /**
- * Where a model folder lies: a path (Node), an address, files that a user picked or dropped, or blobs by name.
- * In a browser a string is an address, relative to the page.
+ * Where a model lies: a path (Node), an address, files that a user picked or dropped, blobs by name, or the Hugging Face Hub.
+ *
+ * A string such as `org/name` or `org/name/file.gguf` is an id of the Hub, unless there is a folder or file of this path (Node). What begins
+ * with `./`, `../` or `/` never is. In a browser all other strings are addresses, relative to the page.
  */
 export type ModelFolderSource =
   | string
@@ -30,6 +33,14 @@ export interface FolderFiles {
   readText(name: string): Promise<string | undefined>;
   openBytes(name: string): Promise<ByteSource | undefined>;
   exists(name: string): Promise<boolean>;
+}
+
+/** The id that a source is by the rule of `ModelFolderSource`; undefined for all others. */
+export async function hubId(source: ModelFolderSource): Promise<HubId | undefined> {
+  const id = typeof source === "string" ? parseHubId(source) : undefined;
+  if (!id || !isNode()) return id;
+  const isThere = await nodeModules("openModelFolder").fs.access(source as string).then(() => true, () => false);
+  return isThere ? undefined : id;
 }
 
 export async function folderFiles(source: ModelFolderSource): Promise<FolderFiles> {
@@ -79,7 +90,7 @@ async function pathFiles(folder: string): Promise<FolderFiles> {
   const isFolder = await fs.stat(folder).then(
     (stat) => stat.isDirectory(),
     (cause: unknown) => {
-      throw new HeddleError("MODEL_FOLDER_NOT_FOUND", `[${folder}] is no folder that can be opened (${systemErrorCode(cause) ?? String(cause)}): pass the path of a folder with config.json and model.safetensors; relative paths start at ${process.cwd()}`, { cause });
+      throw new HeddleError("MODEL_FOLDER_NOT_FOUND", `[${folder}] is no folder that can be opened (${systemErrorCode(cause) ?? String(cause)}): pass the path of a folder with config.json and model.safetensors; relative paths start at ${process.cwd()}; a model of the Hugging Face Hub has a name of two parts, as org/name`, { cause });
     },
   );
   if (!isFolder) {

@@ -35,6 +35,7 @@ export class GgufWeights implements ModelWeights {
   }
 
   async *stream({ names = this.names, signal, checkFinite = true }: StreamOptions = {}): AsyncGenerator<LoadedTensor, void, undefined> {
+    await this.file.source.download?.();
     for (const name of names) {
       const tensor = this.entry(name);
       const data = await readTensor(this.file, tensor, signal);

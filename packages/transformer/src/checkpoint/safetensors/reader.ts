@@ -77,6 +77,7 @@ export class SafetensorsReader {
   async *stream(options: StreamOptions = {}): AsyncGenerator<LoadedTensor, void, undefined> {
     const wanted = options.names && new Set(options.names);
     for (const name of wanted ?? []) this.entry(name);
+    await this.#source.download?.();
     for (const name of this.entries.keys()) {
       if (wanted && !wanted.has(name)) continue;
       if (options.signal?.aborted) {

@@ -7,6 +7,8 @@ export interface ByteSource {
   readonly sizeBytes: number;
   /** Bytes `begin` (inclusive) to `end` (exclusive) in memory of their own, which the caller may keep and change. */
   readRange(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Brings a file of the Hub near, whole and checked; needed before anything but its header is read. Absent where bytes are near. */
+  download?(): Promise<void>;
   close(): Promise<void>;
 }
 

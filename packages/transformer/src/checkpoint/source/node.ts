@@ -8,6 +8,7 @@ export function nodeModules(purpose: string): {
   fs: typeof import("node:fs/promises");
   path: typeof import("node:path");
   os: typeof import("node:os");
+  crypto: typeof import("node:crypto");
 } {
   if (!isNode()) {
     throw new HeddleError("NODE_REQUIRED", `[${purpose}] needs Node's file system, this is a browser: pass files or a URL instead of a path`);
@@ -16,6 +17,7 @@ export function nodeModules(purpose: string): {
     fs: process.getBuiltinModule("node:fs/promises"),
     path: process.getBuiltinModule("node:path"),
     os: process.getBuiltinModule("node:os"),
+    crypto: process.getBuiltinModule("node:crypto"),
   };
 }
 

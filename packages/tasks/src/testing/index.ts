@@ -1,0 +1,2 @@
+export { FakeHub } from "@heddle/transformer/testing";
+export { writeTinyDecoder } from "./tiny-decoder.ts";
