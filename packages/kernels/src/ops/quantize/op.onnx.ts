@@ -4,7 +4,7 @@ import type { DequantizeAttributes } from "./op.ts";
 
 /**
  * The f32 weight [outputs, inputs filled up to whole blocks], by standard operators on the words. A constant is worked out
- * once, when the session is made: on a CPU it is f32 from then on, in a file it keeps its few bits.
+ * once, when the session is made: on a CPU it is f32 from then on, in a file it keeps its few bits. −1 outputs: as many as there are.
  */
 export function onnxDequantize(graph: OnnxGraph, values: Value, scales: Value, { format, shape: [outputs, inputs] }: DequantizeAttributes): Value {
   const { stepsPerWord } = layoutOf(format);

@@ -13,6 +13,8 @@ export interface QuantizedWeight {
   readonly scales: TensorLike;
 }
 
+export const isQuantized = (weight: TensorLike | QuantizedWeight): weight is QuantizedWeight => typeof weight === "object" && "format" in weight;
+
 /** A quantised weight on a device: what programs read, and what memory it holds. */
 export interface QuantizedState extends QuantizedWeight {
   readonly values: State;
