@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type Head, type LoadDtype, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -19,6 +19,7 @@ export interface LoadTextModelOptions {
   /** For a new head. */
   readonly labels?: readonly string[];
   readonly seed?: number;
+  readonly dtype?: LoadDtype | undefined;
   readonly signal?: AbortSignal;
 }
 

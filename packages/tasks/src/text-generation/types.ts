@@ -1,8 +1,10 @@
-import type { ChatMessage, FinishReason, GenerationOptions } from "@heddle/transformer";
+import type { ChatMessage, FinishReason, GenerationOptions, LoadDtype } from "@heddle/transformer";
 import type { DeviceChoice } from "../inference/device.ts";
 
 export interface TextGeneratorOptions {
   readonly device?: DeviceChoice;
+  /** How weights are held: `quantized`, as a GGUF file has them, or `float32`. Default: as `loadModel` has it. */
+  readonly dtype?: LoadDtype | undefined;
   readonly signal?: AbortSignal;
   /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
   readonly log?: (line: string) => void;

@@ -1,4 +1,4 @@
-import type { Shape, TensorLike } from "@heddle/kernels";
+import { HeddleError, isQuantized, type QuantizedWeight, type Shape, type TensorLike } from "@heddle/kernels";
 
 /** How a new parameter starts. `normal` has mean 0. */
 export type Initializer = { readonly kind: "normal"; readonly standardDeviation: number } | { readonly kind: "zeros" } | { readonly kind: "ones" } | { readonly kind: "constant"; readonly value: number };
@@ -13,10 +13,15 @@ export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
+  /** Declared by `Scope.matrix`. */
+  readonly matrix?: true;
 }
 
+/** A matrix in floats, or in blocks of few bits. */
+export type Weight = TensorLike | QuantizedWeight;
+
 /** Gives the parameter that a spec describes: a state of a loaded model, or a note that such a parameter exists. */
-export type ParameterSource = (spec: ParameterSpec) => TensorLike;
+export type ParameterSource = (spec: ParameterSpec) => Weight;
 
 /**
  * A prefix in the tree of parameter names, spelled as Hugging Face spells them:
@@ -33,6 +38,13 @@ export class Scope {
   }
 
   parameter(name: string, shape: Shape, initializer: Initializer): TensorLike {
-    return this.source({ name: this.prefix + name, shape, initializer });
+    const found = this.source({ name: this.prefix + name, shape, initializer });
+    if (isQuantized(found)) throw new HeddleError("DTYPE_MISMATCH", `[${this.prefix}${name}] is held in ${found.format} and read as floats; load the model with dtype "float32"`);
+    return found;
+  }
+
+  /** A matrix [outputs, inputs] of which products along the inputs and rows are taken, and nothing else: it may be held in fewer bits. */
+  matrix(name: string, shape: Shape, initializer: Initializer): Weight {
+    return this.source({ name: this.prefix + name, shape, initializer, matrix: true });
   }
 }
