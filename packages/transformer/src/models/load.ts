@@ -1,4 +1,4 @@
-import { createQuantizedState, formatShape, HeddleError, type Device, type QuantizedState } from "@heddle/kernels";
+import { createQuantizedState, formatShape, HeddleError, type Device, type QuantizationFormat, type QuantizedState, type Shape } from "@heddle/kernels";
 import { openModelFolder, type ModelFolder, type ModelFolderSource, type ModelWeights } from "../checkpoint/index.ts";
 import { parseConfig, withLabels, type ModelConfig } from "../config/index.ts";
 import { initialize } from "../nn/initialize.ts";
@@ -65,31 +65,42 @@ export function modelPlan(folder: ModelFolder, { head, labels }: Pick<LoadOption
   return { architecture, config: { ...(labels ? withLabels(stored, labels) : stored), architectures: [architecture.name] } };
 }
 
+/** The formats in which a device of this kind holds a checkpoint's matrices, by parameter; none where all are worked out. */
+export function quantizedFormats(weights: ModelWeights, { architecture, config }: ReturnType<typeof modelPlan>, kind: Device["kind"], dtype: LoadDtype = kind === "webgpu" ? "quantized" : "float32"): ReadonlyMap<string, QuantizationFormat> {
+  const formats = new Map<string, QuantizationFormat>();
+  if (dtype === "float32" || !weights.quantizationOf) return formats;
+  for (const { name, shape, matrix } of parametersOf(architecture, config)) {
+    const stored = nameInCheckpoint(weights, name, architecture.basePrefix);
+    if (!matrix || stored === undefined || !fits(weights, stored, shape)) continue;
+    const format = weights.quantizationOf(stored);
+    if (format) formats.set(name, format);
+  }
+  return formats;
+}
+
 function chooseArchitecture(config: ModelConfig, head: Head | undefined): Architecture {
   if (head) return architectureFor(config.modelType, head);
   const name = config.architectures[0];
   return name === undefined ? architectureFor(config.modelType, "none") : architectureByName(name);
 }
 
-async function loadParameters(device: Device, folder: ModelFolder, architecture: Architecture, config: ModelConfig, { seed = 42, dtype = device.kind === "webgpu" ? "quantized" : "float32", signal, onProgress }: LoadOptions): Promise<LoadedModel> {
+async function loadParameters(device: Device, folder: ModelFolder, architecture: Architecture, config: ModelConfig, { seed = 42, dtype, signal, onProgress }: LoadOptions): Promise<LoadedModel> {
   const weights = await folder.weights();
   const specs = parametersOf(architecture, config);
   const sources = new Map<string, ParameterSpec>();
   const missing: ParameterSpec[] = [];
   for (const spec of specs) {
     const name = nameInCheckpoint(weights, spec.name, architecture.basePrefix);
-    const fits = name !== undefined && formatShape(weights.entry(name).shape) === formatShape(spec.shape);
-    if (fits) {
+    if (name !== undefined && fits(weights, name, spec.shape)) {
       sources.set(name, spec);
       continue;
     }
     if (isBase(spec.name, architecture)) throw mismatch(folder.label, architecture, spec, name === undefined ? null : weights.entry(name).shape);
     missing.push(spec);
   }
-  const inBlocks = new Set([...sources.keys()].filter((name) => dtype === "quantized" && sources.get(name)!.matrix && weights.quantizationOf?.(name)));
-  const inFloats = [...sources.keys()].filter((name) => !inBlocks.has(name));
-  const held = new Set([...inBlocks].map((name) => sources.get(name)!.name));
-  const parameters = zeroParameters(device, specs.filter(({ name }) => !held.has(name)));
+  const formats = quantizedFormats(weights, { architecture, config }, device.kind, dtype);
+  const [inBlocks, inFloats] = [true, false].map((wanted) => [...sources.keys()].filter((name) => formats.has(sources.get(name)!.name) === wanted)) as [string[], string[]];
+  const parameters = zeroParameters(device, specs.filter(({ name }) => !formats.has(name)));
   const quantized = new Map<string, QuantizedState>();
   try {
     for (const spec of missing) parameters.get(spec.name)!.write(initialize(spec, seed));
@@ -120,6 +131,8 @@ function nameInCheckpoint(weights: ModelWeights, name: string, basePrefix: strin
   const older = spellings.map((spelling) => spelling.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta"));
   return [...spellings, ...older].find((spelling) => weights.has(spelling));
 }
+
+const fits = (weights: ModelWeights, name: string, shape: Shape) => formatShape(weights.entry(name).shape) === formatShape(shape);
 
 /** The encoder's parameters must all be there; the pooler and the heads may start afresh. */
 function isBase(name: string, { head, basePrefix }: Architecture): boolean {

@@ -6,16 +6,16 @@ import { dequantizeWeight, quantizeWeight } from "./quantize.ts";
 
 /** Largest error of each block in steps of that block. */
 function errorsInSteps(weight: Float32Array, quantized: QuantizedTensor): number[] {
-  const [, inputs] = quantized.shape;
+  const [outputs, inputs] = quantized.shape;
   const { block: size, halves } = layoutOf(quantized.format);
   const blocks = quantized.scales.shape[1]!;
   const scales = fromFloat16(quantized.scales.data as Uint16Array);
-  const errors: number[] = [];
+  const errors = new Array<number>(outputs * blocks).fill(0); // of 0 where a row's last block has no weights
   dequantizeWeight(quantized).data.forEach((value, i) => {
     const block = Math.floor(i / inputs) * blocks + Math.floor((i % inputs) / size);
     const step = Math.abs(scales[block * halves]!);
     const error = Math.abs(value - weight[i]!);
-    errors[block] = Math.max(errors[block] ?? 0, error === 0 ? 0 : error / step);
+    errors[block] = Math.max(errors[block]!, error === 0 ? 0 : error / step);
   });
   return errors;
 }
