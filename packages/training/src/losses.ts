@@ -1,4 +1,4 @@
-import { add, asTensor, bceWithLogits, broadcastTo, cast, concat, constant, crossEntropy, div, HeddleError, less, linearCrossEntropy, max, maximum, mean, mseLoss, mul, slice, sum, transpose, where, type Tensor, type TensorLike } from "@heddle/kernels";
+import { add, asTensor, bceWithLogits, broadcastTo, cast, concat, constant, crossEntropy, div, HeddleError, isQuantized, less, linearCrossEntropy, max, maximum, mean, mseLoss, mul, slice, sum, transpose, where, type Tensor, type TensorLike } from "@heddle/kernels";
 import type { ModelOutputs } from "@heddle/transformer";
 import { IGNORE_INDEX } from "./data/dataset.ts";
 import type { Problem } from "./problem.ts";
@@ -34,7 +34,7 @@ export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels
     case "seq2seq-lm":
     case "masked-lm": {
       const { decoder } = outputs;
-      if (lossOnly && decoder && decoder.softCap === undefined && classWeights === undefined) {
+      if (lossOnly && decoder && !isQuantized(decoder.weight) && decoder.softCap === undefined && classWeights === undefined) {
         return linearCrossEntropy(decoder.hidden, decoder.weight, given(labels.labels, "labels"), { ...unweighted, ...(decoder.bias !== undefined && { bias: decoder.bias }) });
       }
       return crossEntropy(given(outputs.logits, "logits"), given(labels.labels, "labels"), options);

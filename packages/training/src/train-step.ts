@@ -1,4 +1,4 @@
-import { adamW, add, assign, asTensor, biasCorrections, broadcastTo, clipScale, compile, constant, globalNorm, gradients, hostTensor, less, mul, type CompiledFunction, type MemoryPlan, type State, type Tensor, type TensorType } from "@heddle/kernels";
+import { adamW, add, assign, asTensor, biasCorrections, broadcastTo, clipScale, compile, constant, globalNorm, gradients, HeddleError, hostTensor, less, mul, type CompiledFunction, type MemoryPlan, type State, type Tensor, type TensorType } from "@heddle/kernels";
 import { splitInputs, type Model } from "@heddle/transformer";
 import type { TrainingArguments } from "./arguments.ts";
 import type { Batch } from "./data/collate.ts";
@@ -56,6 +56,7 @@ export class TrainStep {
     private readonly model: Model,
     private readonly options: TrainStepOptions,
   ) {
+    if (model.quantized.size > 0) throw new HeddleError("NOT_DIFFERENTIABLE", `[train] ${model.quantized.size} weights of ${model.architecture.name} are held in few bits, which no step changes: load it with dtype "float32"`);
     // Sorted, as the order decides how the gradients' norm is summed, and a resumed run may have loaded them in another.
     this.parameters = [...model.parameters].sort(([a], [b]) => (a < b ? -1 : 1));
     this.states = new OptimizerStates(model.device, this.parameters, { average: options.emaDecay !== undefined, accumulate: options.gradientAccumulationSteps > 1 });

@@ -10,10 +10,10 @@ export interface ChatOptions extends GenerateOptions {
 }
 
 /** `heddle chat`: a conversation, one line a message; the model reads only what is new. */
-export async function chat({ model, system, stop, ...choices }: ChatOptions, session: Session): Promise<void> {
+export async function chat({ model, dtype, system, stop, ...choices }: ChatOptions, session: Session): Promise<void> {
   const { signal, terminal } = session;
   session.status.update("loading the model");
-  using generator = await TextGenerator.fromPretrained(model, loadingOptions(session));
+  using generator = await TextGenerator.fromPretrained(model, { ...loadingOptions(session), dtype });
   session.status.clear();
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
   const ask = () => (terminal.stdin.isTTY ? terminal.out.write(terminal.out.colors.bold("you: ")) : undefined);

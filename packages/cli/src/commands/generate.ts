@@ -1,9 +1,10 @@
-import { HeddleError, TextGenerator } from "@heddle/tasks";
+import { HeddleError, TextGenerator, type LoadDtype } from "@heddle/tasks";
 import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 
 export interface GenerateOptions {
   readonly model: string;
+  readonly dtype?: LoadDtype;
   readonly maxNewTokens: number;
   readonly temperature: number;
   readonly topK: number;
@@ -17,9 +18,9 @@ export async function generateText(given: readonly string[], options: GenerateOp
   if (given.length === 0) throw new HeddleError("INVALID_ARGUMENT", "[generate] got no prompt: pass one as an argument");
   const { signal, terminal } = session;
   session.status.update("loading the model");
-  using generator = await TextGenerator.fromPretrained(options.model, loadingOptions(session));
+  using generator = await TextGenerator.fromPretrained(options.model, { ...loadingOptions(session), dtype: options.dtype });
   session.status.clear();
-  const { model: _, stop, ...choices } = options;
+  const { model: _, dtype: __, stop, ...choices } = options;
   const started = performance.now();
   const answer = { text: "", tokens: 0, finishReason: "" };
   for await (const { text, finishReason } of generator.stream(prompt, { ...choices, seed: session.options.seed, signal, ...(stop && { stopStrings: stop }) })) {

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { ONNX_DTYPES, type DeviceName, type OnnxDtype } from "@heddle/tasks";
+import { LOAD_DTYPES, ONNX_DTYPES, type DeviceName, type OnnxDtype } from "@heddle/tasks";
 import type { CommonOptions, Session } from "../session/session.ts";
 import { chat, type ChatOptions } from "./chat.ts";
 import { demo, type DemoOptions } from "./demo.ts";
@@ -156,6 +156,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
 function writing(command: Command): Command {
   return command
     .requiredOption("--model <model>", "model folder or GGUF file, or the id of one on the Hugging Face Hub: org/name, org/name/file.gguf")
+    .addOption(new Option("--dtype <name>", "how weights are held: a GGUF file's in its few bits, in half precision, or worked out (default: quantized on a GPU)").choices(LOAD_DTYPES))
     .option("--max-new-tokens <n>", "tokens to write at most", wholeFrom(1), 128)
     .option("--temperature <t>", "0: always the likeliest token; 0.7 is usual for variety", nonNegative, 0)
     .option("--top-k <n>", "draw from the likeliest n tokens; 0: from all", wholeFrom(0), 0)

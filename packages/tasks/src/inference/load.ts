@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, quantizedFormats, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -19,10 +19,12 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
   const folder = opened ?? (source as ModelFolder);
   try {
     const tokenizer = tokenizerOf(folder);
-    const { architecture, config } = modelPlan(folder, options);
+    const plan = modelPlan(folder, options);
+    const { architecture, config } = plan;
+    const weights = await folder.weights();
     const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
     const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
-    const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings) }));
+    const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings), formatsOn: (kind) => quantizedFormats(weights, plan, kind, options.dtype) }));
     const { model, missing } = await loadModel(device, folder, options);
     if (tokenizer.vocabSize > vocabSize) {
       model.dispose();

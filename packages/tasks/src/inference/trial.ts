@@ -1,5 +1,5 @@
 import { compile, sizeOf, type Device, type HostTensor, type TensorType, type Trial } from "@heddle/kernels";
-import { createZeroModel, splitInputs, textConfigOf, type Architecture, type ModelConfig } from "@heddle/transformer";
+import { createZeroModel, splitInputs, textConfigOf, type Architecture, type ModelConfig, type quantizedFormats } from "@heddle/transformer";
 
 /** A batch as large as texts usually come, where the first one is not known yet. */
 export const USUAL_BATCH = { batchSize: 8, length: 64 };
@@ -7,14 +7,21 @@ export const USUAL_BATCH = { batchSize: 8, length: 64 };
 /** What a writing model reads at once: a prompt. */
 export const USUAL_PROMPT = { batchSize: 1, length: 32 };
 
+interface TrialOptions {
+  readonly batchSize: number;
+  readonly length: number;
+  /** The formats of weights that a device of this kind holds in few bits; absent: all are floats. */
+  readonly formatsOn?: (kind: Device["kind"]) => ReturnType<typeof quantizedFormats>;
+}
+
 /** The forward pass of a model like this one on one batch, without scores of a whole vocabulary: zeros as weights, as time does not depend on them. */
-export function modelTrial(architecture: Architecture, config: ModelConfig, { batchSize, length }: { batchSize: number; length: number }): Trial {
+export function modelTrial(architecture: Architecture, config: ModelConfig, { batchSize, length, formatsOn }: TrialOptions): Trial {
   const { numHiddenLayers, hiddenSize } = textConfigOf(config);
   const input = "inputIds" in architecture.smallestInputs(config) ? `${batchSize} × ${length} tokens` : "one input";
   return {
-    key: `${architecture.name} ${numHiddenLayers} × ${hiddenSize} on ${input}`,
+    key: `${architecture.name} ${numHiddenLayers} × ${hiddenSize}${formatsOn?.("webgpu").size ? " in few bits" : ""} on ${input}`,
     start(device: Device) {
-      const model = createZeroModel(device, architecture, config);
+      const model = createZeroModel(device, architecture, config, formatsOn?.(device.kind));
       const forward = compile(device, "trial", (tensors) => {
         const { logits, decoder, lastHiddenState } = model.forward(splitInputs(tensors).inputs);
         return { outputs: decoder || !logits ? lastHiddenState : logits };

@@ -128,7 +128,7 @@ export function bartModel(scope: Scope, config: BartConfig, { decoderInputIds, .
 
 /** What scores tokens after the decoder's states: the embeddings, and a bias that is not learnt. */
 export function bartScores(scope: Scope, { vocabSize, hiddenSize, initializerRange }: BartLikeConfig, hidden: Tensor): Decoder {
-  const weight = scope.in("model.shared").matrix([vocabSize, hiddenSize], normal(initializerRange));
+  const weight = scope.in("model.shared").matrix("weight", [vocabSize, hiddenSize], normal(initializerRange));
   const bias = scope.parameter("final_logits_bias", [1, vocabSize], zeros);
   return { hidden, weight, bias: reshape(slice(bias, { axis: 0, begin: 0 }), [vocabSize]) };
 }

@@ -22,7 +22,7 @@ interface CausalLMNames {
 /** Scores of the next token at each place. logits [batch, length, vocabulary]. */
 export function causalLM(scope: Scope, config: DecoderConfig, decoder: EncoderOutputs, { words, head }: CausalLMNames, softCap?: number): ModelOutputs {
   const { vocabSize, hiddenSize, tieWordEmbeddings, initializerRange } = config;
-  const weight = scope.in(tieWordEmbeddings ? words : head).matrix([vocabSize, hiddenSize], normal(initializerRange));
+  const weight = scope.in(tieWordEmbeddings ? words : head).matrix("weight", [vocabSize, hiddenSize], normal(initializerRange));
   return { ...decoder, ...vocabularyScores({ hidden: decoder.lastHiddenState, weight, ...(softCap !== undefined && { softCap }) }) };
 }
 

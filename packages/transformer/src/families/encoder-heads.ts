@@ -77,6 +77,6 @@ export interface MaskedLMScopes {
 export function maskedLM(config: EncoderConfig, encoder: EncoderOutputs, scopes: MaskedLMScopes, { size = config.hiddenSize, activation = config.hiddenAct }: { size?: number; activation?: HiddenAct } = {}): ModelOutputs {
   const { vocabSize, layerNormEps, initializerRange } = config;
   const hidden = layerNorm(scopes.norm, linear(scopes.dense, encoder.lastHiddenState, { outputSize: size, activation, initializerRange }), layerNormEps);
-  const table = scopes.words.matrix([vocabSize, size], normal(initializerRange));
+  const table = scopes.words.matrix("weight", [vocabSize, size], normal(initializerRange));
   return { ...encoder, ...vocabularyScores({ hidden, weight: table, bias: scopes.bias.parameter("bias", [vocabSize], zeros) }) };
 }

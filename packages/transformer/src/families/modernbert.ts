@@ -108,6 +108,6 @@ export function modernbertForMaskedLM(scope: Scope, config: ModernBertConfig, in
   const encoder = modernbertModel(scope.in("model"), config, inputs, mode);
   const hidden = predictionHead(scope.in("head"), config, encoder.lastHiddenState);
   const decoder = scope.in("decoder");
-  const weight = (tieWordEmbeddings ? scope.in("model.embeddings.tok_embeddings") : decoder).matrix([vocabSize, hiddenSize], normal(initializerRange));
+  const weight = (tieWordEmbeddings ? scope.in("model.embeddings.tok_embeddings") : decoder).matrix("weight", [vocabSize, hiddenSize], normal(initializerRange));
   return { ...encoder, ...vocabularyScores({ hidden, weight, ...(decoderBias && { bias: decoder.parameter("bias", [vocabSize], zeros) }) }) };
 }

@@ -103,7 +103,7 @@ export function t5Model(scope: Scope, config: T5Config, { decoderInputIds, ...in
 
 /** What scores tokens after the decoder's states. */
 export function t5Scores(scope: Scope, { vocabSize, hiddenSize, tieWordEmbeddings, scaleDecoderOutputs, initializerRange }: T5Config, lastHiddenState: Tensor): Decoder {
-  const weight = scope.in(tieWordEmbeddings ? "shared" : "lm_head").matrix([vocabSize, hiddenSize], normal(initializerRange));
+  const weight = scope.in(tieWordEmbeddings ? "shared" : "lm_head").matrix("weight", [vocabSize, hiddenSize], normal(initializerRange));
   return { hidden: scaleDecoderOutputs ? mul(lastHiddenState, hiddenSize ** -0.5) : lastHiddenState, weight };
 }
 

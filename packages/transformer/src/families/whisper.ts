@@ -65,7 +65,7 @@ export function whisperModel(scope: Scope, config: WhisperConfig, { decoderInput
 }
 
 /** What scores tokens after the decoder's states: the embeddings. */
-export const whisperScores = (scope: Scope, { vocabSize, hiddenSize, initializerRange }: WhisperConfig, hidden: Tensor): Decoder => ({ hidden, weight: scope.in("model.decoder.embed_tokens").matrix([vocabSize, hiddenSize], normal(initializerRange)) });
+export const whisperScores = (scope: Scope, { vocabSize, hiddenSize, initializerRange }: WhisperConfig, hidden: Tensor): Decoder => ({ hidden, weight: scope.in("model.decoder.embed_tokens").matrix("weight", [vocabSize, hiddenSize], normal(initializerRange)) });
 
 export function whisperForConditionalGeneration(scope: Scope, config: WhisperConfig, inputs: Seq2SeqInputs, mode: ForwardMode): ModelOutputs {
   const outputs = whisperModel(scope.in("model"), config, inputs, mode);

@@ -1,4 +1,4 @@
-import type { Device, State } from "@heddle/kernels";
+import { createQuantizedState, type Device, type QuantizationFormat, type QuantizedState, type State } from "@heddle/kernels";
 import type { ModelConfig } from "../config/index.ts";
 import { initialize } from "../nn/initialize.ts";
 import type { ParameterSpec } from "../nn/scope.ts";
@@ -6,9 +6,19 @@ import type { Architecture } from "./architectures.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
 
-/** A model without anything learnt or drawn: for what does not depend on weights, such as its speed. */
-export function createZeroModel(device: Device, architecture: Architecture, config: ModelConfig): Model {
-  return new Model(architecture, config, device, zeroParameters(device, parametersOf(architecture, config)));
+/**
+ * A model without anything learnt or drawn: for what does not depend on weights, such as its speed.
+ *
+ * @param formats of parameters that are held in few bits, by their names: see `quantizedFormats`
+ */
+export function createZeroModel(device: Device, architecture: Architecture, config: ModelConfig, formats: ReadonlyMap<string, QuantizationFormat> = new Map()): Model {
+  const specs = parametersOf(architecture, config);
+  const parameters = zeroParameters(device, specs.filter(({ name }) => !formats.has(name)));
+  const quantized = specs.flatMap(({ name, shape }): [string, QuantizedState][] => {
+    const format = formats.get(name);
+    return format ? [[name, createQuantizedState(device, name, { format, shape: shape as [number, number] })]] : [];
+  });
+  return new Model(architecture, config, device, parameters, new Map(quantized));
 }
 
 /** A new model with random weights, the same for the same seed. */

@@ -38,7 +38,7 @@ describe("matrices in half precision", () => {
   it.each(MODEL_TYPES)("are what %s multiplies with and looks up in, and nothing else", (modelType) => {
     const config = parseConfig({ model_type: modelType, ...SMALL });
     for (const architecture of architecturesOf(modelType)) {
-      const halves = new Set(parametersOf(architecture, config).flatMap(({ name, isMatrix }) => (isMatrix ? [name] : [])));
+      const halves = new Set(parametersOf(architecture, config).flatMap(({ name, matrix }) => (matrix ? [name] : [])));
       expect(halves.size).toBeGreaterThan(0);
       // An op that half precision does not serve refuses it here.
       trace(architecture.name, architecture.smallestInputs(config), (inputs) => {

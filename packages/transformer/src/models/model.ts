@@ -1,4 +1,4 @@
-import { asTensor, formatShape, HeddleError, sizeOf, type Device, type State, type Tensor } from "@heddle/kernels";
+import { asTensor, formatShape, HeddleError, sizeOf, type Device, type QuantizedState, type State, type Tensor } from "@heddle/kernels";
 import type { PushedCommit, PushOptions } from "../checkpoint/index.ts";
 import type { ModelConfig } from "../config/index.ts";
 import { inference, type ForwardMode } from "../nn/forward-mode.ts";
@@ -20,10 +20,13 @@ export class Model {
     readonly architecture: Architecture,
     readonly config: ModelConfig,
     readonly device: Device,
+    /** Those in floats, which can be trained. */
     readonly parameters: ReadonlyMap<string, State>,
+    /** Those that are held in blocks of few bits: frozen. */
+    readonly quantized: ReadonlyMap<string, QuantizedState> = new Map(),
   ) {
     this.scope = new Scope(({ name, shape }) => {
-      const state = parameters.get(name);
+      const state = parameters.get(name) ?? quantized.get(name);
       if (!state) throw new HeddleError("WEIGHTS_MISSING", `[${architecture.name}] has no parameter ${name} ${formatShape(shape)}`);
       return state;
     });
@@ -77,10 +80,11 @@ export class Model {
   get numParameters(): number {
     let total = 0;
     for (const state of this.parameters.values()) total += sizeOf(state.type.shape);
+    for (const { shape } of this.quantized.values()) total += sizeOf(shape);
     return total;
   }
 
-  /** Writes a folder that Python's transformers loads: see `saveModel`. */
+  /** Writes a folder that Python's transformers loads, all weights in floats: see `saveModel`. */
   savePretrained(folder: string, extra: Parameters<typeof saveModel>[2] = {}, options: Parameters<typeof saveModel>[3] = {}): Promise<void> {
     return saveModel(this, folder, extra, options);
   }
@@ -92,7 +96,7 @@ export class Model {
 
   /** Frees the parameters. Programs compiled over the model must be disposed of first. */
   dispose(): void {
-    for (const state of this.parameters.values()) state.dispose();
+    for (const state of [...this.parameters.values(), ...this.quantized.values()]) state.dispose();
     this.onDispose();
   }
 

@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from "@heddle/kernels";
+import type { Weight } from "../nn/scope.ts";
 
 export interface EncoderOutputs {
   /** The embeddings' output, then every layer's: each [batch, length, hidden]. */
@@ -11,7 +12,7 @@ export interface Decoder {
   /** [batch, length, size]. */
   readonly hidden: Tensor;
   /** [vocabulary, size]. */
-  readonly weight: TensorLike;
+  readonly weight: Weight;
   /** [vocabulary]. */
   readonly bias?: TensorLike;
   /** Scores become softCap · tanh(score / softCap). */

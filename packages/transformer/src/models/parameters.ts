@@ -8,9 +8,10 @@ import type { Architecture } from "./architectures.ts";
 export function parametersOf(architecture: Architecture, config: ModelConfig): ParameterSpec[] {
   const specs = new Map<string, ParameterSpec>();
   trace(`${architecture.name} parameters`, architecture.smallestInputs(config), (inputs) => {
-    const scope = new Scope((spec) => {
-      // Where it is used twice, both must be content with half precision.
-      specs.set(spec.name, { ...spec, isMatrix: spec.isMatrix && (specs.get(spec.name)?.isMatrix ?? true) });
+    const scope = new Scope(({ matrix, ...spec }) => {
+      // One that is read in other ways as well is not only a matrix.
+      const isMatrix = matrix && (specs.get(spec.name)?.matrix ?? !specs.has(spec.name));
+      specs.set(spec.name, isMatrix ? { ...spec, matrix } : spec);
       return placeholder(spec.name, { dtype: "f32", shape: spec.shape });
     });
     architecture.forward(scope, config, inputs, inference);

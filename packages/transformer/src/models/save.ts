@@ -1,4 +1,4 @@
-import type { State } from "@heddle/kernels";
+import { dequantizeWeight, type QuantizedState, type State } from "@heddle/kernels";
 import { pushModelFolder, writeModelFolder, type ModelFolderContents, type PushedCommit, type PushOptions, type TensorToWrite, type WriteModelFolderOptions } from "../checkpoint/index.ts";
 import { configToJson } from "../config/index.ts";
 import type { Model } from "./model.ts";
@@ -10,6 +10,19 @@ export function statesToWrite(states: ReadonlyMap<string, State>): TensorToWrite
     dtype: state.type.dtype === "f16" ? ("F16" as const) : ("F32" as const),
     shape: state.type.shape,
     data: async () => (await state.device.readStates([state]))[0]!,
+  }));
+}
+
+/** Weights in few bits, worked out to f32. */
+function quantizedToWrite(weights: ReadonlyMap<string, QuantizedState>): TensorToWrite[] {
+  return [...weights].map(([name, { format, shape, values, scales }]) => ({
+    name,
+    dtype: "F32" as const,
+    shape,
+    data: async () => {
+      const [steps, halves] = await values.device.readStates([values, scales]);
+      return dequantizeWeight({ format, shape, values: { shape: values.type.shape, data: steps! }, scales: { shape: scales.type.shape, data: halves! } }).data;
+    },
   }));
 }
 
@@ -28,5 +41,5 @@ export async function pushModel(model: Model, repository: string, extra: ExtraCo
 
 function contentsOf(model: Model, extra: ExtraContents): ModelFolderContents {
   const isHalf = [...model.parameters.values()].some(({ type }) => type.dtype === "f16");
-  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: statesToWrite(model.parameters) };
+  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: [...statesToWrite(model.parameters), ...quantizedToWrite(model.quantized)] };
 }

@@ -11,5 +11,5 @@ export interface EmbeddingOptions {
 
 /** Rows of a table. ids i32 [...] → [..., size]. */
 export function embedding(scope: Scope, ids: Tensor, { count, size, initializerRange, paddingIndex }: EmbeddingOptions): Tensor {
-  return embeddingOp(scope.matrix([count, size], normal(initializerRange)), ids, { ...(paddingIndex !== undefined && { paddingIndex }) });
+  return embeddingOp(scope.matrix("weight", [count, size], normal(initializerRange)), ids, { ...(paddingIndex !== undefined && { paddingIndex }) });
 }

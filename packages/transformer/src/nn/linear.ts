@@ -1,4 +1,5 @@
 import { matmul, type ActivationName, type Tensor } from "@heddle/kernels";
+import { product } from "./product.ts";
 import { normal, zeros, type Scope } from "./scope.ts";
 
 export interface LinearOptions {
@@ -12,12 +13,12 @@ export interface LinearOptions {
 
 /** y = activation(x Wᵀ + b). x [..., in] → [..., out]; W is stored [out, in], as PyTorch's nn.Linear does. */
 export function linear(scope: Scope, x: Tensor, { outputSize, initializerRange, ...epilogue }: LinearOptions): Tensor {
-  return matmul(x, scope.matrix([outputSize, x.shape.at(-1)!], normal(initializerRange)), { transposeB: true, ...epilogueOf(scope, outputSize, epilogue) });
+  return product(x, scope.matrix("weight", [outputSize, x.shape.at(-1)!], normal(initializerRange)), epilogueOf(scope, outputSize, epilogue));
 }
 
 /** The same with W stored [in, out], as GPT-2 has it: transformers' Conv1D. */
 export function linearByColumns(scope: Scope, x: Tensor, { outputSize, initializerRange, ...epilogue }: LinearOptions): Tensor {
-  return matmul(x, scope.matrix([x.shape.at(-1)!, outputSize], normal(initializerRange)), epilogueOf(scope, outputSize, epilogue));
+  return matmul(x, scope.parameter("weight", [x.shape.at(-1)!, outputSize], normal(initializerRange), true), epilogueOf(scope, outputSize, epilogue));
 }
 
 function epilogueOf(scope: Scope, outputSize: number, { activation, bias = true }: Pick<LinearOptions, "activation" | "bias">) {

@@ -1,4 +1,4 @@
-import type { Shape, TensorLike } from "@heddle/kernels";
+import { HeddleError, isQuantized, type QuantizedWeight, type Shape, type TensorLike } from "@heddle/kernels";
 
 /** How a new parameter starts. `normal` has mean 0. */
 export type Initializer = { readonly kind: "normal"; readonly standardDeviation: number } | { readonly kind: "zeros" } | { readonly kind: "ones" } | { readonly kind: "constant"; readonly value: number };
@@ -13,12 +13,15 @@ export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
-  /** It is only ever multiplied with or looked up in, which half precision serves too. */
-  readonly isMatrix: boolean;
+  /** Only ever multiplied with or looked up in, which fewer bits serve too. */
+  readonly matrix?: true;
 }
 
+/** A matrix in floats, or in blocks of few bits. */
+export type Weight = TensorLike | QuantizedWeight;
+
 /** Gives the parameter that a spec describes: a state of a loaded model, or a note that such a parameter exists. */
-export type ParameterSource = (spec: ParameterSpec) => TensorLike;
+export type ParameterSource = (spec: ParameterSpec) => Weight;
 
 /**
  * A prefix in the tree of parameter names, spelled as Hugging Face spells them:
@@ -34,12 +37,15 @@ export class Scope {
     return new Scope(this.source, `${this.prefix}${name}.`);
   }
 
-  parameter(name: string, shape: Shape, initializer: Initializer): TensorLike {
-    return this.source({ name: this.prefix + name, shape, initializer, isMatrix: false });
+  /** @param matrix it is nothing but an operand of products, and may be held in half precision */
+  parameter(name: string, shape: Shape, initializer: Initializer, matrix?: true): TensorLike {
+    const found = this.source({ name: this.prefix + name, shape, initializer, ...(matrix && { matrix }) });
+    if (isQuantized(found)) throw new HeddleError("DTYPE_MISMATCH", `[${this.prefix}${name}] is held in ${found.format} and read as floats; load the model with dtype "float32"`);
+    return found;
   }
 
-  /** A parameter `weight` that is the table of an embedding or the second operand of a product, and nothing else. */
-  matrix(shape: Shape, initializer: Initializer): TensorLike {
-    return this.source({ name: `${this.prefix}weight`, shape, initializer, isMatrix: true });
+  /** A matrix [outputs, inputs] of which products along the inputs and rows are taken, and nothing else: it may be held in fewer bits. */
+  matrix(name: string, shape: Shape, initializer: Initializer): Weight {
+    return this.source({ name: this.prefix + name, shape, initializer, matrix: true });
   }
 }

@@ -2,10 +2,13 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../program/autodiff.ts";
 import { compile, hostTensor } from "../../program/compile.ts";
 import { toFloat16 } from "../../program/float16.ts";
+import type { Tensor } from "../../program/tensor.ts";
 import { constant, type TracedFunction } from "../../program/trace.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
 import { mul } from "../elementwise/arithmetic.ts";
+import { QUANTIZATION_FORMATS } from "../quantize/format.ts";
+import { quantizeWeight } from "../quantize/quantize.ts";
 import { sum } from "../reduce/op.ts";
 import { embedding, scatterAdd } from "./op.ts";
 
@@ -36,6 +39,15 @@ describe("embedding", () => {
     await checkForward(device, ({ table: half }) => ({ y: embedding(half!, constant(-5, "i32")) }), { table }, 0);
   });
 
+  it.each(QUANTIZATION_FORMATS)("reads a table in %s, row by row", async (format) => {
+    for (const [rows, features, shape] of [[3, 32, [7]], [17, 96, [2, 3]], [5, 45, [4]], [9, 66, [2]], [5, 64, [0]]] as const) {
+      const { values, scales } = quantizeWeight(randomTensor([rows, features], 1), format);
+      const fewBits = (parts: Record<string, Tensor>) => ({ format, shape: [rows, features] as const, values: parts["values"]!, scales: parts["scales"]! });
+      await checkForward(device, ({ ids, ...parts }) => ({ y: embedding(fewBits(parts), ids!) }), { values, scales, ids: someIds([...shape], rows) }, 1e-6);
+      await checkForward(device, (parts) => ({ y: embedding(fewBits(parts), constant(-5, "i32")) }), { values, scales }, 1e-6);
+    }
+  });
+
   it("never leaves the table: ids outside read its nearest row and have no gradient", async () => {
     const table = randomTensor([3, 4], 1);
     const ids = { shape: [5], data: Int32Array.of(-1, 3, 2 ** 31 - 1, -(2 ** 31), 1) };
@@ -61,7 +73,7 @@ describe("embedding", () => {
 
   it("refuses other types and shapes", () => {
     const table = randomTensor([3, 4], 1);
-    expect(() => reference(lookup, { table, ids: randomTensor([2], 1) })).toThrow("[embedding] wants an f32 or f16 table and i32 ids, got f32 and f32");
+    expect(() => reference(lookup, { table, ids: randomTensor([2], 1) })).toThrow("[embedding] wants i32 ids, got f32; convert with cast()");
     expect(() => reference(lookup, { table: randomTensor([4], 1), ids: someIds([2], 3) })).toThrow("[embedding] the table must be [vocabulary, features]");
   });
 });

@@ -5,10 +5,13 @@ import { asTensor, emitOne, type TensorLike } from "../../program/trace.ts";
 import { formatShape, sameShape, type Shape, type TensorType } from "../../program/types.ts";
 import { equal, where } from "../elementwise/arithmetic.ts";
 import { cast } from "../elementwise/unary.ts";
+import { isQuantized, type QuantizedWeight } from "../quantize/weight.ts";
 import { halfEmbeddingOp } from "./half.ts";
+import { checkIds } from "./ids.ts";
 import { referenceEmbedding, referenceScatterAdd } from "./op.reference.ts";
 import { onnxEmbedding, onnxScatterAdd } from "./op.onnx.ts";
 import { lowerEmbedding } from "./op.wgsl.ts";
+import { quantizedEmbeddingOp } from "./quantized.ts";
 import { lowerScatterAdd } from "./scatter.wgsl.ts";
 
 export interface EmbeddingAttributes {
@@ -41,8 +44,8 @@ function without(ids: Tensor, index: number): Tensor {
 
 /** Throws DTYPE_MISMATCH or SHAPE_MISMATCH for what is no table and numbers of its rows. */
 function checkTable(table: TensorType, ids: TensorType): void {
-  if ((table.dtype !== "f32" && table.dtype !== "f16") || ids.dtype !== "i32") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 or f16 table and i32 ids, got ${table.dtype} and ${ids.dtype}; convert with cast()`);
-  if (table.shape.length !== 2 || table.shape[0] === 0) throw new HeddleError("SHAPE_MISMATCH", `[embedding] the table must be [vocabulary, features] with at least one row, got ${formatShape(table.shape)}`);
+  if (table.dtype !== "f32" && table.dtype !== "f16") throw new HeddleError("DTYPE_MISMATCH", `[embedding] wants an f32 or f16 table, got ${table.dtype}; convert with cast()`);
+  checkIds(table.shape, ids);
 }
 
 /** Whether a tensor of shape `small` is added to one of shape `large` by going through it again and again: it has the last axes whole, and no more. */
@@ -73,16 +76,17 @@ const scatterAddOp: Op<{ rows: number }> = defineOp<{ rows: number }>({
  * Rows of a table by their numbers: y[...] = table[ids[...]], as torch.nn.functional.embedding.
  *
  * Ids outside [0, vocabulary) read the nearest row instead of foreign memory. The GPU cannot report them: whoever turns
- * text or items into ids checks them on the host first. An f32 table that is more than one binding (128 MiB on default limits,
- * 87,381 rows of 384) is read in blocks.
+ * text or items into ids checks them on the host first. A table in f32 or in fewer bits that is more than one binding (128 MiB
+ * on default limits, 87,381 rows of 384 in f32) is read in blocks.
  *
- * @param table f32 [vocabulary, features], or f16, which has no gradient
+ * @param table f32 [vocabulary, features], or f16 or a quantised weight of that shape, which have no gradient
  * @param ids i32 [...]
  * @param options `paddingIndex`: a row that gets no gradient, as torch's padding_idx
  * @returns f32 [..., features]
  * @throws SHAPE_MISMATCH, DTYPE_MISMATCH
  */
-export function embedding(table: TensorLike, ids: TensorLike, { paddingIndex = null }: { paddingIndex?: number | null } = {}): Tensor {
+export function embedding(table: TensorLike | QuantizedWeight, ids: TensorLike, { paddingIndex = null }: { paddingIndex?: number | null } = {}): Tensor {
+  if (isQuantized(table)) return emitOne(quantizedEmbeddingOp, [table.values, table.scales, ids], { format: table.format, shape: table.shape });
   const weight = asTensor(table);
   if (weight.dtype === "f16") {
     checkTable(weight.type, asTensor(ids).type);

@@ -9,7 +9,7 @@ import { product, sumOfParts, type Operands, type Strides } from "./op.wgsl.ts";
 /** Blocks begin on multiples of so many elements: on every adapter's alignment of bindings, and on a vec4. */
 const ALIGNED = 64;
 /** The same where there are half floats among them, as weights or as scales of weights. */
-const ALIGNED_HALVES = 128;
+export const ALIGNED_HALVES = 128;
 
 /**
  * A product of two matrices of which some are more than the adapter binds in one piece, such as logits over a large
@@ -24,7 +24,7 @@ export function multiplyInBlocks(context: LowerContext<ProductAttributes>, shape
   const { m, n, k, transposeA, transposeB } = shape;
   const aligned = format === "f32" ? ALIGNED : ALIGNED_HALVES;
   if (shape.batches !== 1 || ![a, b, scales, extra, ...outputs].some(tooLarge)) return false;
-  const kernel = registerKernel(adapter);
+  const kernel = registerKernel(adapter, m);
   const multiply = (part: MatmulShape, own: Operands, strides: Strides) => dispatch(product(kernel, part, own, Math.max(4, Math.ceil(part.k / 4) * 4), 1, strides));
 
   if ([...outputs, extra].some(tooLarge) || (!transposeA && tooLarge(a))) {

@@ -60,6 +60,8 @@ const MIN_TILED_WORK = 4096;
 const MAX_NAIVE_WORK = 2 ** 20;
 /** Rows up to which a product is bound by reading its weights: decoding. */
 const MAX_FEW_ROWS = 8;
+/** The same of register tiles on software adapters, where tiles that are mostly empty cost as much as full ones. */
+const FEW_TILE_ROWS = 4;
 /** No part of a split sum is shorter: the second pass has to pay. */
 const MIN_SPLIT = 64;
 /** Where all lanes of a workgroup share one part. */
@@ -86,7 +88,7 @@ export function matmulDesigns(adapter: AdapterFacts, shape: MatmulShape, format:
 
 /** Where one tile would be mostly empty. Null where there are more rows, or the weights lie otherwise. */
 function kernelForFewRows(adapter: AdapterFacts, { m, k, transposeA, transposeB }: MatmulShape): MatmulKernel | null {
-  if (adapter.kind === "software") return m <= 4 ? { ...registerKernel(adapter), rows: m === 1 ? 1 : 4 } : null;
+  if (adapter.kind === "software") return m <= FEW_TILE_ROWS ? registerKernel(adapter, m) : null;
   if (m > MAX_FEW_ROWS || transposeA || !transposeB || k % 4 !== 0) return null;
   const gemv: Gemv = { rows: m === 1 ? 1 : m <= 4 ? 4 : 8, reduce: adapter.features.has("subgroups") && adapter.subgroupMinSize >= SUBGROUP_LANES ? "subgroup" : "workgroup" };
   return gemvBytes(gemv) <= adapter.maxComputeWorkgroupStorageSize ? { kind: "gemv", ...gemv } : null;
@@ -101,9 +103,10 @@ function matrixKernels(adapter: AdapterFacts, { m, n, k, transposeA, transposeB 
   return fits.map((tile) => ({ kind: "subgroup-matrix", ...tile }));
 }
 
-/** For products whose parts are reached through strides, and where workgroup memory is scarce. */
-export function registerKernel(adapter: AdapterFacts): RegisterKernel {
-  return candidatesOf(adapter).find((candidate): candidate is [RegisterKernel, number] => candidate[0].kind === "register" && candidate[1] === 0)![0];
+/** For products of `m` rows whose parts are reached through strides, and where workgroup memory is scarce. */
+export function registerKernel(adapter: AdapterFacts, m = Infinity): RegisterKernel {
+  const [kernel] = candidatesOf(adapter).find((candidate): candidate is [RegisterKernel, number] => candidate[0].kind === "register" && candidate[1] === 0)!;
+  return adapter.kind === "software" && m <= FEW_TILE_ROWS ? { ...kernel, rows: m === 1 ? 1 : FEW_TILE_ROWS } : kernel;
 }
 
 /** Sizes to a power of two, and how the operands lie. */

@@ -1,5 +1,4 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
-import { BLOCK } from "../quantize/format.ts";
 import { activationNumber, anyActivation, type Epilogue } from "./epilogue.wgsl.ts";
 import { octetSum } from "./octet-sum.wgsl.ts";
 import { MATMUL_PARAMS, range, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
@@ -168,7 +167,7 @@ function loadsOfB(layout: LayoutOfB, quads: number, { one, four, blocks }: Weigh
     return {
       setup: columns.map((c) => `let b${c}Start = (startB + min(column + ${c}u, p.n - 1u) * p.k) / 4u;${blocks ? ` var scale${c}: ${blocks.scaleType};` : ""}`),
       lines: [
-        ...(blocks ? [`if (k % ${BLOCK}u == 0u) { ${columns.map((c) => `scale${c} = ${blocks.scale(`b${c}Start + k / 4u`)};`).join(" ")} }`] : []),
+        ...(blocks ? [`if (k % ${blocks.size}u == 0u) { ${columns.map((c) => `scale${c} = ${blocks.scale(`b${c}Start + k / 4u`)};`).join(" ")} }`] : []),
         ...columns.map((c) => `let t${c} = ${blocks ? blocks.four(`b${c}Start + k / 4u`, `scale${c}`) : four(`b${c}Start + k / 4u`)};`),
       ],
       at: (u) => range(quads).map((j) => `let b${u}_${j} = vec4f(${range(4).map((c) => `t${4 * j + c}.${component(u)}`).join(", ")});`),

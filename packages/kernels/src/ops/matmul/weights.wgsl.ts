@@ -1,4 +1,4 @@
-import type { QuantizationFormat } from "../quantize/format.ts";
+import { layoutOf, type QuantizationFormat } from "../quantize/format.ts";
 
 /**
  * How a product's second operand is stored. Half floats lie two to a word; blocks of quantised weights as `quantize/format.ts`
@@ -15,7 +15,7 @@ export interface WeightsWgsl {
   four(quad: string): string;
   one(element: string): string;
   /** Formats in blocks, where a kernel keeps a block's scale in a register: expressions of the scale of the block of 4 · `quad`, and of four elements by it. */
-  readonly blocks: { readonly scaleType: string; scale(quad: string): string; four(quad: string, scale: string): string } | null;
+  readonly blocks: { readonly size: number; readonly scaleType: string; scale(quad: string): string; four(quad: string, scale: string): string } | null;
 }
 
 /** @param width elements that the kernel reads at once, which decides what f32 and f16 are bound as */
@@ -36,36 +36,42 @@ function halfWeights(width: 1 | 4): WeightsWgsl {
 }
 
 /** Steps come out of their words by shifts alone: unpack4xI8 and the like are not in every browser. */
-const STEPS: Readonly<Record<QuantizationFormat, string>> = {
-  q8_0: "  return vec4f(bitcast<vec4i>(vec4u(b[quad]) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));",
-  q4_0: "  return vec4f((vec4u(b[quad >> 1u] >> (4u * (quad & 1u))) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u));",
-  q4_1: "  return vec4f((vec4u(b[quad >> 1u] >> (4u * (quad & 1u))) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u));",
+const STEPS = {
+  4: "  return vec4f(bitcast<vec4i>(vec4u(b[quad]) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));",
+  8: "  return vec4f((vec4u(b[quad >> 1u] >> (4u * (quad & 1u))) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u));",
 };
 
+const ONE_SCALE = "fn scaleOf(block: u32) -> f32 { return unpack2x16float(scales[block >> 1u] >> (16u * (block & 1u))).x; }";
+
 const SCALE: Readonly<Record<QuantizationFormat, string>> = {
-  q8_0: "fn scaleOf(block: u32) -> f32 { return unpack2x16float(scales[block >> 1u] >> (16u * (block & 1u))).x; }",
+  q8_0: ONE_SCALE,
+  q8_16: ONE_SCALE,
   q4_0: "fn scaleOf(block: u32) -> vec2f { return unpack2x16float(scales[block >> 1u] >> (16u * (block & 1u))).x * vec2f(1.0, -8.0); }",
   q4_1: "fn scaleOf(block: u32) -> vec2f { return unpack2x16float(scales[block]); }",
 };
 
 function blockWeights(format: QuantizationFormat): WeightsWgsl {
-  const scaled = (steps: string, scale: string) => (format === "q8_0" ? `${steps} * ${scale}` : `fma(${steps}, vec4f(${scale}.x), vec4f(${scale}.y))`);
+  const { block, stepsPerWord } = layoutOf(format);
+  const quadBits = Math.log2(block / 4);
+  const plain = stepsPerWord === 4;
+  const scaled = (steps: string, scale: string) => (plain ? `${steps} * ${scale}` : `fma(${steps}, vec4f(${scale}.x), vec4f(${scale}.y))`);
   return {
     reads: { b: "array<u32>", scales: "array<u32>" },
     module: `
 fn steps4(quad: u32) -> vec4f {
-${STEPS[format]}
+${STEPS[stepsPerWord]}
 }
 ${SCALE[format]}
 fn weights4(quad: u32) -> vec4f {
-  let scale = scaleOf(quad >> 3u);
+  let scale = scaleOf(quad >> ${quadBits}u);
   return ${scaled("steps4(quad)", "scale")};
 }`,
     four: (quad) => `weights4(${quad})`,
     one: (element) => `weights4((${element}) >> 2u)[(${element}) & 3u]`,
     blocks: {
-      scaleType: format === "q8_0" ? "f32" : "vec2f",
-      scale: (quad) => `scaleOf((${quad}) >> 3u)`,
+      size: block,
+      scaleType: plain ? "f32" : "vec2f",
+      scale: (quad) => `scaleOf((${quad}) >> ${quadBits}u)`,
       four: (quad, scale) => scaled(`steps4(${quad})`, scale),
     },
   };

@@ -1,21 +1,24 @@
-import type { HostTensor, TensorType } from "../../program/types.ts";
+import { bytesPerElement, sizeOf, type HostTensor, type TensorType } from "../../program/types.ts";
 
 // Block-wise weight formats, by the names and the arithmetic of GGUF (ggml's block_q8_0, block_q4_0, block_q4_1): each 32
-// weights of a row share a scale in half floats. The layout is this library's: steps and scales in tensors of their own,
+// weights of a row share a scale in half floats; in q8_16, which GGUF does not have, each 16. The layout is this library's: steps and scales in tensors of their own,
 // so that a kernel reads whole words.
 
-export const QUANTIZATION_FORMATS = ["q8_0", "q4_0", "q4_1"] as const;
+export const QUANTIZATION_FORMATS = ["q8_0", "q8_16", "q4_0", "q4_1"] as const;
 
 /**
- * `q8_0`: w = scale · step, steps −127…127, 8.5 bits a weight. `q4_0`: w = scale · (step − 8), steps 0…15, 4.5 bits.
+ * `q8_0`: w = scale · step, steps −127…127, 8.5 bits a weight; `q8_16`: the same with 16 weights a
+ * block, 9 bits, which holds GGUF's Q6_K. `q4_0`: w = scale · (step − 8), steps 0…15, 4.5 bits.
  * `q4_1`: w = scale · step + minimum, steps 0…15, 5 bits.
  */
 export type QuantizationFormat = (typeof QUANTIZATION_FORMATS)[number];
 
-/** Weights along k that share a scale. */
+/** Rows are filled up to whole multiples of so many weights. */
 export const BLOCK = 32;
 
 interface BlockLayout {
+  /** Weights along k that share a scale. */
+  readonly block: 32 | 16;
   /** Steps in one u32. */
   readonly stepsPerWord: 4 | 8;
   /** Half floats of a block: its scale, and its minimum. */
@@ -23,9 +26,10 @@ interface BlockLayout {
 }
 
 const LAYOUTS: Readonly<Record<QuantizationFormat, BlockLayout>> = {
-  q8_0: { stepsPerWord: 4, halves: 1 },
-  q4_0: { stepsPerWord: 8, halves: 1 },
-  q4_1: { stepsPerWord: 8, halves: 2 },
+  q8_0: { block: 32, stepsPerWord: 4, halves: 1 },
+  q8_16: { block: 16, stepsPerWord: 4, halves: 1 },
+  q4_0: { block: 32, stepsPerWord: 8, halves: 1 },
+  q4_1: { block: 32, stepsPerWord: 8, halves: 2 },
 };
 
 export const layoutOf = (format: QuantizationFormat): BlockLayout => LAYOUTS[format];
@@ -47,10 +51,26 @@ export interface QuantizedTensor {
 
 /** Types of the two parts of a weight. */
 export function partTypes(format: QuantizationFormat, [outputs, inputs]: readonly [number, number]): { values: TensorType; scales: TensorType } {
-  const { stepsPerWord, halves } = LAYOUTS[format];
+  const { block, stepsPerWord, halves } = LAYOUTS[format];
   const padded = wholeBlocks(inputs);
-  const blocks = padded / BLOCK;
+  const blocks = padded / block;
   return { values: { dtype: "u32", shape: [outputs, padded / stepsPerWord] }, scales: { dtype: "f16", shape: halves === 1 ? [outputs, blocks] : [outputs, blocks, halves] } };
+}
+
+/** What such a weight takes on a device. */
+export function quantizedBytes(format: QuantizationFormat, shape: readonly [outputs: number, inputs: number]): number {
+  return Object.values(partTypes(format, shape)).reduce((sum, type) => sum + bytesPerElement(type.dtype) * sizeOf(type.shape), 0);
+}
+
+/** A host's weight of zeros, to be filled. */
+export function zeroQuantizedTensor(format: QuantizationFormat, shape: readonly [outputs: number, inputs: number]): QuantizedTensor & { readonly values: { readonly data: Uint32Array }; readonly scales: { readonly data: Uint16Array } } {
+  const types = partTypes(format, shape);
+  return {
+    format,
+    shape,
+    values: { shape: types.values.shape, data: new Uint32Array(sizeOf(types.values.shape)) },
+    scales: { shape: types.scales.shape, data: new Uint16Array(sizeOf(types.scales.shape)) },
+  };
 }
 
 /** The word of element `at` of the padded [outputs, inputs], and the bits by which its step is shifted there. */
@@ -63,6 +83,6 @@ export function placeOfStep(format: QuantizationFormat, at: number): { word: num
 /** w by its step and its block's scale and minimum. */
 export function weightOf(format: QuantizationFormat, word: number, shift: number, scale: number, minimum: number): number {
   const bits = word >>> shift;
-  if (format === "q8_0") return scale * ((bits << 24) >> 24);
+  if (LAYOUTS[format].stepsPerWord === 4) return scale * ((bits << 24) >> 24);
   return format === "q4_0" ? scale * ((bits & 15) - 8) : scale * (bits & 15) + minimum;
 }

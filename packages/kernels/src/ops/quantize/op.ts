@@ -7,7 +7,7 @@ import { dataBytes, sizeOf } from "../../program/types.ts";
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
 import { weightsWgsl } from "../matmul/weights.wgsl.ts";
 import { slice } from "../movement/slice.ts";
-import { BLOCK, layoutOf, placeOfStep, weightOf, wholeBlocks, type QuantizationFormat } from "./format.ts";
+import { layoutOf, placeOfStep, weightOf, wholeBlocks, type QuantizationFormat } from "./format.ts";
 import { onnxDequantize } from "./op.onnx.ts";
 import { checkParts, type QuantizedWeight } from "./weight.ts";
 
@@ -20,11 +20,11 @@ export interface DequantizeAttributes {
 
 /** f32 [outputs, inputs filled up to whole blocks]. */
 export function referenceDequantize([values, scales]: readonly NdArray[], { format, shape: [outputs, inputs] }: DequantizeAttributes, context: ReferenceContext): NdArray[] {
-  const { halves } = layoutOf(format);
+  const { block: size, halves } = layoutOf(format);
   const y = context.zeros("f32", [outputs, wholeBlocks(inputs)]);
   for (let i = 0; i < y.data.length; i++) {
     const { word, shift } = placeOfStep(format, i);
-    const block = Math.floor(i / BLOCK) * halves;
+    const block = Math.floor(i / size) * halves;
     y.data[i] = weightOf(format, values!.data[word]!, shift, scales!.data[block]!, halves === 2 ? scales!.data[block + 1]! : 0);
   }
   return [y];

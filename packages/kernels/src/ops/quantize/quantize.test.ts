@@ -1,21 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { fromFloat16 } from "../../program/float16.ts";
 import { randomTensor } from "../../testing/check.ts";
-import { BLOCK, QUANTIZATION_FORMATS, type QuantizedTensor } from "./format.ts";
+import { layoutOf, QUANTIZATION_FORMATS, type QuantizedTensor } from "./format.ts";
 import { dequantizeWeight, quantizeWeight } from "./quantize.ts";
 
 /** Largest error of each block in steps of that block. */
 function errorsInSteps(weight: Float32Array, quantized: QuantizedTensor): number[] {
-  const [, inputs] = quantized.shape;
-  const blocks = Math.ceil(inputs / BLOCK);
-  const halves = quantized.format === "q4_1" ? 2 : 1;
+  const [outputs, inputs] = quantized.shape;
+  const { block: size, halves } = layoutOf(quantized.format);
+  const blocks = quantized.scales.shape[1]!;
   const scales = fromFloat16(quantized.scales.data as Uint16Array);
-  const errors: number[] = [];
+  const errors = new Array<number>(outputs * blocks).fill(0); // of 0 where a row's last block has no weights
   dequantizeWeight(quantized).data.forEach((value, i) => {
-    const block = Math.floor(i / inputs) * blocks + Math.floor((i % inputs) / BLOCK);
+    const block = Math.floor(i / inputs) * blocks + Math.floor((i % inputs) / size);
     const step = Math.abs(scales[block * halves]!);
     const error = Math.abs(value - weight[i]!);
-    errors[block] = Math.max(errors[block] ?? 0, error === 0 ? 0 : error / step);
+    errors[block] = Math.max(errors[block]!, error === 0 ? 0 : error / step);
   });
   return errors;
 }
@@ -45,7 +45,7 @@ describe.each(QUANTIZATION_FORMATS)("%s", (format) => {
   it("takes as many bits as it says", () => {
     const { values, scales } = quantizeWeight(randomTensor([64, 256], 1), format);
     const bits = (8 * (values.data.byteLength + scales.data.byteLength)) / (64 * 256);
-    expect(bits).toBe({ q8_0: 8.5, q4_0: 4.5, q4_1: 5 }[format]);
+    expect(bits).toBe({ q8_0: 8.5, q8_16: 9, q4_0: 4.5, q4_1: 5 }[format]);
   });
 
   it("takes weights without rows or inputs", () => {
@@ -67,6 +67,6 @@ describe("quantizeWeight", () => {
   it("refuses other shapes, dtypes and formats", () => {
     expect(() => quantizeWeight(randomTensor([64], 1), "q8_0")).toThrow("[quantizeWeight] wants a weight [outputs, inputs] with as many elements, got [64] and 64 elements");
     expect(() => quantizeWeight({ shape: [2, 32], data: new Uint16Array(64) }, "q8_0")).toThrow("wants an f32 weight; convert half floats with fromFloat16()");
-    expect(() => quantizeWeight(randomTensor([2, 32], 1), "q5_0" as "q8_0")).toThrow('there is no format "q5_0"; choose of q8_0, q4_0, q4_1');
+    expect(() => quantizeWeight(randomTensor([2, 32], 1), "q5_0" as "q8_0")).toThrow('there is no format "q5_0"; choose of q8_0, q8_16, q4_0, q4_1');
   });
 });

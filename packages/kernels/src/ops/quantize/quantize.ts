@@ -1,10 +1,10 @@
 import { HeddleError } from "../../errors.ts";
 import { float16Bits, float16ToNumber, fromFloat16 } from "../../program/float16.ts";
 import { formatShape, sizeOf, type HostTensor } from "../../program/types.ts";
-import { BLOCK, layoutOf, partTypes, placeOfStep, QUANTIZATION_FORMATS, weightOf, wholeBlocks, type QuantizationFormat, type QuantizedTensor } from "./format.ts";
+import { layoutOf, placeOfStep, QUANTIZATION_FORMATS, weightOf, wholeBlocks, zeroQuantizedTensor, type QuantizationFormat, type QuantizedTensor } from "./format.ts";
 
 /**
- * Rounds a linear layer's weight to blocks of 32 along its inputs. No weight is farther off than half a step of its block: scales
+ * Rounds a linear layer's weight to blocks of 32 (or 16) along its inputs. No weight is farther off than half a step of its block: scales
  * are rounded up to half floats, so that nothing is cut.
  *
  * @param weight f32 [outputs, inputs]
@@ -18,36 +18,35 @@ export function quantizeWeight({ shape, data }: HostTensor, format: Quantization
   const wrong = data.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw new HeddleError("WEIGHTS_NOT_FINITE", `[quantizeWeight] element ${wrong} of the weight is ${data[wrong]}; a block with it has no scale. Was the training run diverging?`);
   const [outputs, inputs] = shape as [number, number];
-  const types = partTypes(format, [outputs, inputs]);
-  const values = new Uint32Array(sizeOf(types.values.shape));
-  const scales = new Uint16Array(sizeOf(types.scales.shape));
-  const [padded, { halves }] = [wholeBlocks(inputs), layoutOf(format)];
+  const quantized = zeroQuantizedTensor(format, [outputs, inputs]);
+  const [{ data: values }, { data: scales }] = [quantized.values, quantized.scales];
+  const [padded, { block: size, halves }] = [wholeBlocks(inputs), layoutOf(format)];
   for (let row = 0; row < outputs; row++) {
-    for (let begin = 0; begin < inputs; begin += BLOCK) {
-      const block = data.subarray(row * inputs + begin, row * inputs + Math.min(begin + BLOCK, inputs));
+    for (let begin = 0; begin < inputs; begin += size) {
+      const block = data.subarray(row * inputs + begin, row * inputs + Math.min(begin + size, inputs));
       const first = row * padded + begin;
       const { scale, minimum } = scaleOf(block, format);
-      scales[(first / BLOCK) * halves] = float16Bits(scale);
-      if (format === "q4_1") scales[(first / BLOCK) * halves + 1] = float16Bits(minimum);
+      scales[(first / size) * halves] = float16Bits(scale);
+      if (format === "q4_1") scales[(first / size) * halves + 1] = float16Bits(minimum);
       block.forEach((value, i) => {
         const { word, shift } = placeOfStep(format, first + i);
         values[word]! |= stepOf(value, format, scale, minimum) << shift;
       });
     }
   }
-  return { format, shape: [outputs, inputs], values: { shape: types.values.shape, data: values }, scales: { shape: types.scales.shape, data: scales } };
+  return quantized;
 }
 
 /** The f32 weight [outputs, inputs] that a quantised one stands for. */
 export function dequantizeWeight({ format, shape: [outputs, inputs], values, scales }: QuantizedTensor): HostTensor {
   const halves = fromFloat16(scales.data as Uint16Array);
-  const perBlock = layoutOf(format).halves;
+  const { block: size, halves: perBlock } = layoutOf(format);
   const padded = wholeBlocks(inputs);
   const data = new Float32Array(outputs * inputs);
   for (let i = 0; i < data.length; i++) {
     const at = Math.floor(i / inputs) * padded + (i % inputs);
     const { word, shift } = placeOfStep(format, at);
-    const block = Math.floor(at / BLOCK) * perBlock;
+    const block = Math.floor(at / size) * perBlock;
     data[i] = weightOf(format, values.data[word]!, shift, halves[block]!, perBlock === 2 ? halves[block + 1]! : 0);
   }
   return { shape: [outputs, inputs], data };
@@ -57,7 +56,7 @@ export function dequantizeWeight({ format, shape: [outputs, inputs], values, sca
 function scaleOf(block: Float32Array, format: QuantizationFormat): { scale: number; minimum: number } {
   let [low, high] = [Infinity, -Infinity];
   for (const value of block) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  if (format === "q8_0") return { scale: halfAbove(Math.max(-low, high) / 127), minimum: 0 };
+  if (layoutOf(format).stepsPerWord === 4) return { scale: halfAbove(Math.max(-low, high) / 127), minimum: 0 };
   if (format === "q4_1") {
     const minimum = -halfAbove(-low);
     return { scale: halfAbove((high - minimum) / 15), minimum };
@@ -69,7 +68,7 @@ function scaleOf(block: Float32Array, format: QuantizationFormat): { scale: numb
 
 function stepOf(value: number, format: QuantizationFormat, scale: number, minimum: number): number {
   const step = scale === 0 ? 0 : Math.round((value - minimum) / scale);
-  if (format === "q8_0") return step & 255;
+  if (layoutOf(format).stepsPerWord === 4) return step & 255;
   return format === "q4_0" ? step + 8 : step;
 }
 

@@ -13,6 +13,8 @@ export interface QuantizedWeight {
   readonly scales: TensorLike;
 }
 
+export const isQuantized = (weight: TensorLike | QuantizedWeight): weight is QuantizedWeight => typeof weight === "object" && "format" in weight;
+
 /** A quantised weight on a device: what programs read, and what memory it holds. */
 export interface QuantizedState extends QuantizedWeight {
   readonly values: State;
@@ -20,10 +22,10 @@ export interface QuantizedState extends QuantizedWeight {
   dispose(): void;
 }
 
-/** Uploads a quantised weight: the states `name.values` and `name.scales`. */
-export function createQuantizedState(device: Device, name: string, { format, shape, values, scales }: QuantizedTensor): QuantizedState {
+/** Uploads a quantised weight, or zeros where it has no content: the states `name.values` and `name.scales`. */
+export function createQuantizedState(device: Device, name: string, { format, shape, values, scales }: Pick<QuantizedTensor, "format" | "shape"> & Partial<QuantizedTensor>): QuantizedState {
   const types = partTypes(format, shape);
-  const states = { values: device.createState(`${name}.values`, types.values, values.data), scales: device.createState(`${name}.scales`, types.scales, scales.data) };
+  const states = { values: device.createState(`${name}.values`, types.values, values?.data), scales: device.createState(`${name}.scales`, types.scales, scales?.data) };
   return {
     format,
     shape,

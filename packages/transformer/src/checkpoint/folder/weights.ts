@@ -1,4 +1,4 @@
-import { HeddleError } from "@heddle/kernels";
+import { HeddleError, type QuantizationFormat, type QuantizedTensor } from "@heddle/kernels";
 import type { SafetensorsEntry } from "../safetensors/header.ts";
 import { SafetensorsReader, type LoadedTensor, type StreamOptions } from "../safetensors/reader.ts";
 import { FOREIGN_WEIGHTS_FILES, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from "./names.ts";
@@ -13,6 +13,10 @@ export interface ModelWeights {
   entry(name: string): { readonly shape: readonly number[] };
   /** All tensors (or `names`), one in host memory at a time. */
   stream(options?: StreamOptions): AsyncGenerator<LoadedTensor, void, undefined>;
+  /** The format in which a device can hold a matrix that the file has in blocks of few bits; undefined for what it has in floats. */
+  quantizationOf?(name: string): QuantizationFormat | undefined;
+  /** Such a matrix, for as much memory as it takes in that format. Errors: WEIGHTS_NOT_FINITE, those of reading. */
+  readQuantized?(name: string, signal?: AbortSignal): Promise<QuantizedTensor>;
   close(): Promise<void>;
 }
 

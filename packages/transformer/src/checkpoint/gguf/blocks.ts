@@ -13,12 +13,12 @@ export interface BlockFormat {
 
 // Of all half floats, made when the first is read.
 let halves: Float32Array | undefined;
-const f16 = (bytes: Uint8Array, at: number): number => {
+export const f16 = (bytes: Uint8Array, at: number): number => {
   halves ??= fromFloat16(Uint16Array.from({ length: 0x10000 }, (_, half) => half));
   return halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
 };
-const i8 = (byte: number): number => (byte << 24) >> 24;
-const u32 = (bytes: Uint8Array, at: number): number => (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+export const i8 = (byte: number): number => (byte << 24) >> 24;
+export const u32 = (bytes: Uint8Array, at: number): number => (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 const { fround } = Math;
 
 const word = new Uint32Array(1);
@@ -53,7 +53,7 @@ function nibbles(name: string, { minimum, fifth }: { minimum: boolean; fifth: bo
 }
 
 /** Scale j and minimum j, 6 bits each, of the 12 bytes of Q4_K and Q5_K. */
-function scaleAndMinimum(bytes: Uint8Array, at: number, j: number): [scale: number, minimum: number] {
+export function scaleAndMinimum(bytes: Uint8Array, at: number, j: number): [scale: number, minimum: number] {
   if (j < 4) return [bytes[at + j]! & 63, bytes[at + j + 4]! & 63];
   return [(bytes[at + j + 4]! & 15) | ((bytes[at + j - 4]! >> 6) << 4), (bytes[at + j + 4]! >> 4) | ((bytes[at + j]! >> 6) << 4)];
 }
@@ -91,23 +91,21 @@ const q8: BlockFormat = {
   },
 };
 
+/** Step i of Q6_K, −32…31: its low four bits and its high two lie in different places. */
+export function q6Step(bytes: Uint8Array, begin: number, i: number): number {
+  const [side, quarter, l] = [i >> 7, (i >> 5) & 3, i & 31];
+  const low = bytes[begin + 64 * side + l + 32 * (quarter % 2)]! >> (4 * (quarter >> 1));
+  const high = bytes[begin + 128 + 32 * side + l]! >> (2 * quarter);
+  return ((low & 15) | ((high & 3) << 4)) - 32;
+}
+
 const q6k: BlockFormat = {
   name: "Q6_K",
   weights: 256,
   bytes: 210,
   decode(bytes, begin, y, at) {
     const d = f16(bytes, begin + 208);
-    for (let side = 0; side < 2; side++) {
-      for (let l = 0; l < 32; l++) {
-        const high = bytes[begin + 128 + 32 * side + l]!;
-        for (let quarter = 0; quarter < 4; quarter++) {
-          const low = bytes[begin + 64 * side + l + 32 * (quarter % 2)]! >> (4 * (quarter >> 1));
-          const step = ((low & 15) | (((high >> (2 * quarter)) & 3) << 4)) - 32;
-          const scale = i8(bytes[begin + 192 + 8 * side + 2 * quarter + (l >> 4)]!);
-          y[at + 128 * side + 32 * quarter + l] = fround(d * scale) * step;
-        }
-      }
-    }
+    for (let i = 0; i < 256; i++) y[at + i] = fround(d * i8(bytes[begin + 192 + (i >> 4)]!)) * q6Step(bytes, begin, i);
   },
 };
 

@@ -56,18 +56,27 @@ function checkTensor(source: ByteSource, { name, shape, format, begin }: GgufTen
 const PIECE_BLOCKS = 2 ** 15;
 
 /** A tensor as f32, a few MiB at a time. */
-export async function readTensor({ source }: GgufFile, { shape, format, begin }: GgufTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-  const weights = shape.reduce((product, extent) => product * extent, 1);
-  const data = new Float32Array(weights);
-  const blocks = weights / format.weights;
-  for (let first = 0; first < blocks; first += PIECE_BLOCKS) {
-    if (signal?.aborted) throw new HeddleError("ABORTED", `[${source.label}] loading was stopped`, { cause: signal.reason });
-    const count = Math.min(PIECE_BLOCKS, blocks - first);
-    const bytes = await source.readRange(begin + first * format.bytes, begin + (first + count) * format.bytes);
+export async function readTensor(file: GgufFile, tensor: GgufTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+  const { format } = tensor;
+  const data = new Float32Array(weightsOf(tensor));
+  for await (const { bytes, first, count } of readPieces(file, tensor, signal)) {
     for (let block = 0; block < count; block++) format.decode(bytes, block * format.bytes, data, (first + block) * format.weights);
   }
   return data;
 }
+
+/** A tensor's blocks in the file's order: `count` of them from block `first` on. Errors: ABORTED, those of reading. */
+export async function* readPieces({ source }: GgufFile, tensor: GgufTensor, signal?: AbortSignal): AsyncGenerator<{ bytes: Uint8Array; first: number; count: number }> {
+  const { format, begin } = tensor;
+  const blocks = weightsOf(tensor) / format.weights;
+  for (let first = 0; first < blocks; first += PIECE_BLOCKS) {
+    if (signal?.aborted) throw new HeddleError("ABORTED", `[${source.label}] loading was stopped`, { cause: signal.reason });
+    const count = Math.min(PIECE_BLOCKS, blocks - first);
+    yield { bytes: await source.readRange(begin + first * format.bytes, begin + (first + count) * format.bytes), first, count };
+  }
+}
+
+const weightsOf = ({ shape }: GgufTensor) => shape.reduce((product, extent) => product * extent, 1);
 
 /** The library reads by HTTP ranges; here they come from the file. */
 function fetchFrom(source: ByteSource): typeof fetch {

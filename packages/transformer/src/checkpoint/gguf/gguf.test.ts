@@ -1,4 +1,7 @@
-import { compile, hostTensor, ReferenceDevice, type HostTensor } from "@heddle/kernels";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compile, hostTensor, quantizeWeight, ReferenceDevice, type HostTensor } from "@heddle/kernels";
 import { describe, expect, it } from "vitest";
 import { createConfig } from "../../config/index.ts";
 import { architectureFor, createModel, loadModel, type Model } from "../../models/index.ts";
@@ -67,6 +70,20 @@ async function logitsOf(model: Model): Promise<HostTensor> {
   return (await compiled.run({ inputIds: hostTensor(Int32Array.of(1, 8, 10, 5, 3, 9), [1, 6]) }))["logits"]!;
 }
 
+/** Matrices in Q8_0. */
+function asQ8(tensor: GgufTensorToWrite): GgufTensorToWrite {
+  const { shape, bytes } = tensor;
+  if (shape.length !== 2) return tensor;
+  const { values, scales } = quantizeWeight({ shape, data: new Float32Array(bytes.buffer) }, "q8_0");
+  const [steps, halves] = [new Uint8Array(values.data.buffer), new Uint8Array(scales.data.buffer)];
+  const blocks = new Uint8Array((steps.length / 32) * 34);
+  for (let block = 0; block < steps.length / 32; block++) {
+    blocks.set(halves.subarray(2 * block, 2 * block + 2), 34 * block);
+    blocks.set(steps.subarray(32 * block, 32 * block + 32), 34 * block + 2);
+  }
+  return { ...tensor, type: 8, bytes: blocks };
+}
+
 const asFile = (bytes: Uint8Array<ArrayBuffer>) => ({ "model.gguf": new Blob([bytes]) });
 
 /** llama.cpp's convert_hf_to_gguf.py: reshape(heads, 2, half, columns), swap axes 1 and 2. */
@@ -98,6 +115,30 @@ describe("a GGUF file", () => {
     expect([missing, loaded.config.modelType]).toEqual([[], "gemma3_text"]);
     const [a, b] = [await logitsOf(loaded), await logitsOf(model)];
     a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-5));
+  });
+
+  it("stays in its few bits where that is wanted: the same numbers, and the same model when it is saved", async () => {
+    const wider = { ...sizes, hiddenSize: 32, headDim: 8, intermediateSize: 64 };
+    using model = createModel(device, architectureFor("llama", "causal-lm"), createConfig({ modelType: "llama", ...wider, tieWordEmbeddings: true }), 3);
+    const tensors = (await tensorsOf(model, (name, data) => (/q_proj/.test(name) ? permuted(data, 4, 8) : /k_proj/.test(name) ? permuted(data, 2, 8) : data))).map(asQ8);
+    const metadata = metadataOf("llama", { "llama.embedding_length": 32, "llama.feed_forward_length": 64, "llama.attention.key_length": 8 });
+    const source = asFile(encodeGguf(metadata, tensors));
+    const seen: number[] = [];
+    const { model: quantized, missing, unexpected } = await loadModel(device, source, { dtype: "quantized", onProgress: ({ loadedTensors }) => seen.push(loadedTensors) });
+    const { model: floats } = await loadModel(device, source, { dtype: "float32" });
+    expect([missing, unexpected]).toEqual([[], []]);
+    expect(seen).toEqual(Array.from({ length: tensors.length }, (_, i) => i + 1));
+    expect([quantized.quantized.size, quantized.parameters.size, floats.quantized.size]).toEqual([1 + 2 * 7, 5, 0]);
+    expect(quantized.numParameters).toBe(floats.numParameters);
+    const [a, b] = [await logitsOf(quantized), await logitsOf(floats)];
+    a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-5));
+
+    const folder = await mkdtemp(join(tmpdir(), "heddle-gguf-"));
+    await quantized.savePretrained(folder);
+    const { model: saved } = await loadModel(device, folder);
+    expect((await logitsOf(saved)).data).toEqual(b.data);
+    await rm(folder, { recursive: true });
+    for (const each of [quantized, floats, saved]) each.dispose();
   });
 
   it("brings its tokenizer: pieces join by their scores, bytes stand for what is no piece", async () => {

@@ -1,11 +1,12 @@
-import { HeddleError } from "@heddle/kernels";
+import { HeddleError, type HostTensor, type QuantizationFormat, type QuantizedTensor } from "@heddle/kernels";
 import { firstNotFinite } from "../not-finite.ts";
 import type { ModelWeights } from "../folder/weights.ts";
 import type { LoadedTensor, StreamOptions } from "../safetensors/reader.ts";
 import { architectureOf, checkpointName, gemmaName } from "./config.ts";
 import { readTensor, type GgufFile, type GgufTensor } from "./file.ts";
+import { quantizationOf, readQuantized } from "./quantized.ts";
 
-/** A GGUF file's tensors as a checkpoint's, by Hugging Face's names, worked out to f32. */
+/** A GGUF file's tensors as a checkpoint's, by Hugging Face's names, worked out to f32 or in the blocks that a device holds. */
 export class GgufWeights implements ModelWeights {
   readonly metadata = {};
   private readonly tensors = new Map<string, GgufTensor>();
@@ -44,25 +45,39 @@ export class GgufWeights implements ModelWeights {
     }
   }
 
+  quantizationOf(name: string): QuantizationFormat | undefined {
+    return quantizationOf(this.entry(name));
+  }
+
+  async readQuantized(name: string, signal?: AbortSignal): Promise<QuantizedTensor> {
+    const { shape, values, scales, format } = await readQuantized(this.file, this.entry(name), signal);
+    const inOrder = ({ shape: parts, data }: HostTensor) => ({ shape: parts, data: this.inRows(name, shape[0], data) });
+    return { format, shape, values: inOrder(values), scales: inOrder(scales) };
+  }
+
   close(): Promise<void> {
     return this.file.source.close();
   }
 
   private asCheckpoint(name: string, { shape }: GgufTensor, data: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-    const { normOffset, permutesHeads } = this.architecture;
-    if (normOffset && /norm\.weight$/.test(name)) return data.map((factor) => factor - 1);
+    if (this.architecture.normOffset && /norm\.weight$/.test(name)) return data.map((factor) => factor - 1);
+    return this.inRows(name, shape[0]!, data);
+  }
+
+  /** A tensor's rows in the order of the checkpoint's. */
+  private inRows<T extends HostTensor["data"]>(name: string, rows: number, data: T): T {
     const rotated = /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
-    if (!permutesHeads || !rotated) return data;
+    if (!this.architecture.permutesHeads || !rotated) return data;
     const { metadata } = this.file;
     const heads = Number(metadata[rotated[1] === "q" ? "llama.attention.head_count" : "llama.attention.head_count_kv"] ?? metadata["llama.attention.head_count"]);
-    return halvesFromPairs(data, shape[0]!, heads);
+    return halvesFromPairs(data, rows, heads);
   }
 }
 
 /** Rows 2i and 2i + 1 of each head become rows i and i + half. */
-function halvesFromPairs(data: Float32Array<ArrayBuffer>, rows: number, heads: number): Float32Array<ArrayBuffer> {
+function halvesFromPairs<T extends HostTensor["data"]>(data: T, rows: number, heads: number): T {
   const [columns, size] = [data.length / rows, rows / heads];
-  const result = new Float32Array(data.length);
+  const result = data.slice() as T;
   for (let row = 0; row < rows; row++) {
     const [head, within] = [Math.floor(row / size), row % size];
     const from = head * size + (within < size / 2 ? 2 * within : 2 * (within - size / 2) + 1);
