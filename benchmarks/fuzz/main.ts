@@ -9,8 +9,8 @@ const USAGE = "npm run fuzz -- [--cases N] [--seed N] [--reader NAME] [--first N
 /** The programs themselves, and 64 MiB: who needs more for files of a few kilobytes dies. */
 const HEAP_MIB = 96 + 64;
 const PROGRESS_MS = 1000;
-/** A case may take a second; a machine may be busy. */
-const SILENCE_MS = 15_000;
+/** A case may take a second, and a process a few to begin; a machine may be busy. */
+const SILENCE_MS = 180_000;
 
 interface Range {
   readonly first: number;

@@ -68,6 +68,10 @@ export type ErrorCode =
   | "DATA_EMPTY"
   | "DATA_INVALID"
   | "ONE_CLASS_ONLY"
+  // generation
+  | "SCHEMA_INVALID"
+  | "SCHEMA_NOT_MET"
+  | "GRAMMAR_ENGINE_MISSING"
   // training
   | "TRAINING_DIVERGED"
   | "CHECKPOINT_NOT_FOUND"

@@ -1,10 +1,10 @@
 import { addAbortSignal } from "node:stream";
-import { TextGenerator, type ChatMessage } from "@heddle/tasks";
+import { HeddleError, TextGenerator, type ChatMessage } from "@heddle/tasks";
 import { linesAsTheyCome } from "../data/lines.ts";
 import type { Session } from "../session/session.ts";
 import type { GenerateOptions } from "./generate.ts";
 
-export interface ChatOptions extends GenerateOptions {
+export interface ChatOptions extends Omit<GenerateOptions, "schema"> {
   readonly system?: string;
 }
 
@@ -14,6 +14,7 @@ export async function chat({ model, system, stop, ...choices }: ChatOptions, ses
   session.status.update("loading the model");
   using generator = await TextGenerator.fromPretrained(model, { device: session.options.device, signal, log: (line) => session.log(line) });
   session.status.clear();
+  if (!generator.hasChatTemplate) throw new HeddleError("INVALID_ARGUMENT", `[chat] ${model} has no chat template: it is a model for going on with texts; use heddle generate, or a model whose name says chat or instruct`);
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
   const ask = () => (terminal.stdin.isTTY ? terminal.out.write(terminal.out.colors.bold("you: ")) : undefined);
   if (terminal.stdin.isTTY) session.log("one message a line; Ctrl-D ends");

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, textConfigOf, tokenizerOf, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, parseGenerationConfig, textConfigOf, tokenizerOf, type GenerationDefaults, type Head, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -11,6 +11,8 @@ export interface LoadedTextModel {
   /** Parameters that the folder lacks, which started at random. */
   readonly missing: readonly string[];
   readonly label: string;
+  /** Of a model that writes: what its generation_config.json says. */
+  readonly generation: GenerationDefaults;
 }
 
 export interface LoadTextModelOptions {
@@ -30,6 +32,8 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
     const tokenizer = tokenizerOf(folder);
     const { architecture, config } = modelPlan(folder, options);
     const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
+    const generationText = architecture.head === "causal-lm" ? await folder.readText("generation_config.json") : undefined;
+    const generation = generationText === undefined ? {} : parseGenerationConfig(generationText);
     const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
     const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings) }));
     const { model, missing } = await loadModel(device, folder, options);
@@ -37,7 +41,7 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
       model.dispose();
       throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${vocabSize}: the files come from different models, download all of them again`);
     }
-    return { model, tokenizer, missing, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
+    return { model, tokenizer, missing, generation, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
   } finally {
     await opened?.close();
   }

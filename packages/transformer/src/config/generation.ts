@@ -1,5 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
+import { parseJson } from "../checkpoint/json.ts";
 import { tokenId, tokenIds } from "./decoder.ts";
 import { optional } from "./schema.ts";
 
@@ -47,7 +48,7 @@ export interface GenerationDefaults {
 export function parseGenerationConfig(source: string | object): GenerationDefaults {
   let json: unknown = source;
   try {
-    if (typeof source === "string") json = JSON.parse(source);
+    if (typeof source === "string") json = parseJson(source);
   } catch (cause) {
     throw new HeddleError("CONFIG_INVALID", "[generation_config.json] is no valid JSON: download it again, or remove it", { cause });
   }

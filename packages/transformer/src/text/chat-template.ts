@@ -36,6 +36,12 @@ export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatM
 /** A message takes some dozens, and its text is looked at a few times. */
 const mostSteps = (messages: readonly ChatMessage[]): number => messages.reduce((steps, { content }) => steps + 1000 + content.length, 100_000);
 
+/** Whether the tokenizer has any chat template: a model for going on with texts has none. */
+export function hasChatTemplate({ tokenizerConfig }: Tokenizer): boolean {
+  const stored = tokenizerConfig["chat_template"];
+  return typeof stored === "string" || (Array.isArray(stored) && stored.length > 0);
+}
+
 function templateOf({ tokenizerConfig }: Tokenizer, name: string): string {
   const stored = tokenizerConfig["chat_template"];
   if (typeof stored === "string" && name === "default") return stored;
