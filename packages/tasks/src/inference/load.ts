@@ -21,6 +21,7 @@ export interface LoadTextModelOptions {
   /** For a new head. */
   readonly labels?: readonly string[];
   readonly seed?: number;
+  readonly selfCheck?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -25,11 +25,11 @@ export class TextGenerator {
   ) {}
 
   /** A model folder (its path, its address, picked files) or GGUF file. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
-  static async fromPretrained(source: ModelFolderSource, { device, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
+  static async fromPretrained(source: ModelFolderSource, { device, selfCheck, signal, log }: TextGeneratorOptions = {}): Promise<TextGenerator> {
     const open = async (): Promise<OpenedModel> => {
       const held = new HeldDevice(device, log);
       try {
-        return { loaded: await loadTextModel(held, source, { head: "causal-lm", ...(signal && { signal }) }), release: () => held.release() };
+        return { loaded: await loadTextModel(held, source, { head: "causal-lm", ...(selfCheck !== undefined && { selfCheck }), ...(signal && { signal }) }), release: () => held.release() };
       } catch (error) {
         held.release();
         throw error;

@@ -3,6 +3,8 @@ import type { DeviceChoice } from "../inference/device.ts";
 
 export interface TextGeneratorOptions {
   readonly device?: DeviceChoice;
+  /** Compare the device's results for a few tokens with the reference interpreter's, where that is quick. Default true. */
+  readonly selfCheck?: boolean;
   readonly signal?: AbortSignal;
   /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
   readonly log?: (line: string) => void;

@@ -7,6 +7,7 @@ import { architectureByName, architectureFor, type Architecture, type Head } fro
 import { zeroParameters } from "./create.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
+import { selfCheck } from "./self-check.ts";
 
 export interface LoadOptions {
   /** The head to put on the encoder; by default the one that the checkpoint was saved with. */
@@ -15,6 +16,8 @@ export interface LoadOptions {
   labels?: readonly string[];
   /** Seed of parameters that the checkpoint does not have. Default 42. */
   seed?: number;
+  /** Compare a few tokens' results with the reference interpreter's, where that is quick: see `selfCheck`. Default true. */
+  selfCheck?: boolean;
   signal?: AbortSignal;
   onProgress?: (progress: { loadedTensors: number; totalTensors: number }) => void;
 }
@@ -31,14 +34,21 @@ export interface LoadedModel {
  * Loads a Hugging Face model folder onto a device, one tensor in host memory at a time.
  *
  * Errors: those of `openModelFolder` and `parseConfig`; ARCHITECTURE_UNKNOWN; WEIGHTS_MISMATCH where the encoder's own
- * parameters are missing or of another shape; WEIGHTS_NOT_FINITE.
+ * parameters are missing or of another shape; WEIGHTS_NOT_FINITE; SELF_CHECK_FAILED where the device computes wrong numbers.
  */
 export async function loadModel(device: Device, source: ModelFolderSource | ModelFolder, options: LoadOptions = {}): Promise<LoadedModel> {
   const opened = isOpen(source) ? null : await openModelFolder(source);
   const folder = opened ?? (source as ModelFolder);
   try {
     const { architecture, config } = modelPlan(folder, options);
-    return await loadParameters(device, folder, architecture, config, options);
+    const loaded = await loadParameters(device, folder, architecture, config, options);
+    try {
+      if (options.selfCheck !== false) await selfCheck(loaded.model, options.signal);
+      return loaded;
+    } catch (error) {
+      loaded.model.dispose();
+      throw error;
+    }
   } finally {
     await opened?.close();
   }
