@@ -148,4 +148,7 @@ function checkChain(...chain: unknown[]): void {
   if (growth > MOST_GROWTH) throw new HeddleError("TOKENIZER_INVALID", `[tokenizer.json] has replacements that together make texts ${Math.round(growth)} times as long, more than ${MOST_GROWTH}: export it with Python's tokenizers, or download it again`);
 }
 
-const flatten = (parts: readonly Part[]): Part[] => parts.flatMap((one) => [one, ...flatten([...(one.normalizers ?? []), ...(one.pretokenizers ?? []), ...(one.decoders ?? [])])]);
+/** A part may have keys that only others use, and whatever in them. */
+const innerParts = (one: Part): Part[] => [one.normalizers, one.pretokenizers, one.decoders].flatMap((list: unknown) => (Array.isArray(list) ? (list.filter(isRecord) as unknown as Part[]) : []));
+
+const flatten = (parts: readonly Part[]): Part[] => parts.flatMap((one) => [one, ...flatten(innerParts(one))]);

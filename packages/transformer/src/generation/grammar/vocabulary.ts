@@ -11,7 +11,7 @@ export interface GrammarVocabulary {
 
 type Part = { readonly type?: string; readonly decoders?: readonly Part[]; readonly pattern?: { readonly String?: string } } | null | undefined;
 
-const hasPart = (part: Part, is: (one: NonNullable<Part>) => boolean): boolean => !!part && (is(part) || (part.decoders ?? []).some((one) => hasPart(one, is)));
+const hasPart = (part: Part, is: (one: NonNullable<Part>) => boolean): boolean => !!part && (is(part) || (Array.isArray(part.decoders) && part.decoders.some((one: Part) => hasPart(one, is))));
 
 /** The first `size` tokens. Special tokens are no text: a grammar never takes them. */
 export function grammarVocabulary(tokenizer: Tokenizer, size: number): GrammarVocabulary {
