@@ -1,10 +1,10 @@
-/** What a browser downloads: each package with everything below it, Node's parts left out, brotli-compressed. */
+/** What a browser downloads before it is asked for more (onnxruntime, the grammar engine): each package with everything below it, Node's parts left out, brotli-compressed. */
 const browserBundle = {
   modifyEsbuildConfig: (config) => ({
     ...config,
     platform: "browser",
     format: "esm",
-    external: [...(config.external ?? []), "node:*", "webgpu", "@sparticuz/chromium", "onnxruntime-web"],
+    external: [...(config.external ?? []), "node:*", "webgpu", "@sparticuz/chromium", "onnxruntime-web", "@mlc-ai/web-xgrammar"],
   }),
 };
 

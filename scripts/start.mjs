@@ -6,6 +6,7 @@ import { build, install, main } from "./setup.mjs";
 /** Programs of benchmarks/ run from the packages' sources: nothing to build. */
 const fromSource = {
   parity: ["benchmarks/parity/main.ts"],
+  fuzz: ["benchmarks/fuzz/main.ts"],
   "bench:kernels": ["benchmarks/main.ts", "kernels"],
   "bench:models": ["benchmarks/main.ts", "models"],
   "bench:training": ["benchmarks/main.ts", "training"],

@@ -66,6 +66,7 @@ export type ErrorCode =
   | "MODEL_TYPE_UNKNOWN"
   | "ARCHITECTURE_UNKNOWN"
   | "WEIGHTS_MISMATCH"
+  | "SELF_CHECK_FAILED"
   | "TOKENIZER_INVALID"
   | "TOKENIZER_TRAINING_FAILED"
   // data
@@ -73,6 +74,10 @@ export type ErrorCode =
   | "DATA_EMPTY"
   | "DATA_INVALID"
   | "ONE_CLASS_ONLY"
+  // generation
+  | "SCHEMA_INVALID"
+  | "SCHEMA_NOT_MET"
+  | "GRAMMAR_ENGINE_MISSING"
   // training
   | "TRAINING_DIVERGED"
   | "CHECKPOINT_NOT_FOUND"

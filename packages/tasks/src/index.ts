@@ -1,6 +1,6 @@
 export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport, type TuneEvent, type TuneResult } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
-export { LOAD_DTYPES, lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type DownloadProgress, type HubAccess, type LoadDtype, type LoadProgress, type PushedCommit, type PushOptions, type UploadProgress, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
+export { LOAD_DTYPES, lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type DownloadProgress, type HubAccess, type JsonSchema, type LoadDtype, type LoadProgress, type OutputSchema, type PushedCommit, type PushOptions, type UploadProgress, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";

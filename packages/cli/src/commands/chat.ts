@@ -1,11 +1,11 @@
 import { addAbortSignal } from "node:stream";
-import { TextGenerator, type ChatMessage } from "@heddle/tasks";
+import { HeddleError, TextGenerator, type ChatMessage } from "@heddle/tasks";
 import { linesAsTheyCome } from "../data/lines.ts";
 import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
 import type { GenerateOptions } from "./generate.ts";
 
-export interface ChatOptions extends GenerateOptions {
+export interface ChatOptions extends Omit<GenerateOptions, "schema"> {
   readonly system?: string;
 }
 
@@ -15,6 +15,7 @@ export async function chat({ model, dtype, system, stop, ...choices }: ChatOptio
   session.status.update("loading the model");
   using generator = await TextGenerator.fromPretrained(model, { ...loadingOptions(session), dtype });
   session.status.clear();
+  if (!generator.hasChatTemplate) throw new HeddleError("INVALID_ARGUMENT", `[chat] ${model} has no chat template: it is a model for going on with texts; use heddle generate, or a model whose name says chat or instruct`);
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
   const ask = () => (terminal.stdin.isTTY ? terminal.out.write(terminal.out.colors.bold("you: ")) : undefined);
   if (terminal.stdin.isTTY) session.log("one message a line; Ctrl-D ends");

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeHub, writeTinyDecoder } from "@heddle/tasks/testing";
@@ -43,6 +43,17 @@ describe("heddle generate", () => {
     expect((await drawn("1")).out).toBe((await drawn("1")).out);
   });
 
+  it("writes JSON of a schema, with its value", { timeout: 120_000 }, async () => {
+    const folder = await writeTinyDecoder({ ends: true });
+    const schema = join(folder, "schema.json");
+    await writeFile(schema, JSON.stringify({ type: "object", properties: { late: { type: "boolean" } }, required: ["late"] }));
+    const { exitCode, last, err } = await run(["generate", "--model", folder, "--device", "reference", "--schema", schema, "--json", "the"]);
+    expect(exitCode, err).toBe(0);
+    expect(last).toMatchObject({ text: JSON.stringify(last["value"]).replace(":", ": "), value: { late: expect.any(Boolean) }, finishReason: "stop" });
+    expect((await run(["generate", "--model", folder, "--device", "reference", "--schema", join(folder, "none.json"), "the"])).err).toMatch(/none.json could not be read/);
+    await rm(folder, { recursive: true });
+  });
+
   it("says what is wrong", async () => {
     expect((await run(["generate", ...common, "--temperature", "-1", "the"])).err).toContain("Give 0 or a number above it");
     expect((await run(["generate", "--model", "/nowhere.gguf", "the"])).err).toMatch(/\/nowhere.gguf\] could not be read/);
@@ -55,6 +66,14 @@ describe("heddle chat", () => {
     const { exitCode, lines, err } = await run(["chat", ...common, "--json", "--system", "be brief"], { stdin: "late\n\nbox\n" });
     expect(exitCode, err).toBe(0);
     expect(lines.map(({ type }) => type)).toEqual(["answer", "answer"]);
+  });
+
+  it("says that a model is none for it before it asks for anything", async () => {
+    const plain = await writeTinyDecoder({ chat: false });
+    const { exitCode, out, err } = await run(["chat", "--model", plain, "--device", "reference"], { stdin: "" });
+    expect([exitCode, out]).toEqual([2, ""]);
+    expect(err).toMatch(/has no chat template: it is a model for going on with texts; use heddle generate/);
+    await rm(plain, { recursive: true });
   });
 });
 

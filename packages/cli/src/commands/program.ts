@@ -81,6 +81,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
   writing(program.command("generate"))
     .description("go on with a text, by a decoder: a model folder or a GGUF file")
     .argument("<prompt...>", "the text to go on with")
+    .option("--schema <file>", "write JSON on one line that fits this JSON schema")
     .addHelpText("after", "Streams the text as it is written; with --json a line a token, and at the end the whole text, the number of its\ntokens and how many came a second.")
     .action((prompt: string[], options: GenerateOptions & CommonOptions) => start(options, (session) => generateText(prompt, options, session)));
 
@@ -159,8 +160,8 @@ function writing(command: Command): Command {
     .addOption(new Option("--dtype <name>", "how weights are held: a GGUF file's in its few bits, in half precision, or worked out (default: quantized on a GPU)").choices(LOAD_DTYPES))
     .option("--max-new-tokens <n>", "tokens to write at most", wholeFrom(1), 128)
     .option("--temperature <t>", "0: always the likeliest token; 0.7 is usual for variety", nonNegative, 0)
-    .option("--top-k <n>", "draw from the likeliest n tokens; 0: from all", wholeFrom(0), 0)
-    .option("--top-p <p>", "draw from the fewest tokens that together have this probability", positive, 1)
+    .option("--top-k <n>", "draw from the likeliest n tokens; 0: from all (default: the model's own)", wholeFrom(0))
+    .option("--top-p <p>", "draw from the fewest tokens that together have this probability (default: the model's own)", positive)
     .option("--stop <text...>", "end before one of these texts");
 }
 

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, quantizedFormats, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, parseGenerationConfig, quantizedFormats, textConfigOf, tokenizerOf, type GenerationDefaults, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -11,6 +11,8 @@ export interface LoadedTextModel {
   /** Parameters that the folder lacks, which started at random. */
   readonly missing: readonly string[];
   readonly label: string;
+  /** Of a model that writes: what its generation_config.json says. */
+  readonly generation: GenerationDefaults;
 }
 
 /** A model and its tokenizer from one folder. Errors: those of `loadModel` and TOKENIZER_MISSING, TOKENIZER_INVALID. */
@@ -23,6 +25,8 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
     const { architecture, config } = plan;
     const weights = await folder.weights();
     const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
+    const generationText = architecture.head === "causal-lm" ? await folder.readText("generation_config.json") : undefined;
+    const generation = generationText === undefined ? {} : parseGenerationConfig(generationText);
     const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
     const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings), formatsOn: (kind) => quantizedFormats(weights, plan, kind, options.dtype) }));
     const { model, missing } = await loadModel(device, folder, options);
@@ -30,7 +34,7 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
       model.dispose();
       throw new HeddleError("TOKENIZER_INVALID", `[${folder.label}] the tokenizer has ${tokenizer.vocabSize} tokens, the model ${vocabSize}: the files come from different models, download all of them again`);
     }
-    return { model, tokenizer, missing, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
+    return { model, tokenizer, missing, generation, label: folder.label, maxLength: await maxLengthOf(folder, model, tokenizer) };
   } finally {
     await opened?.close();
   }

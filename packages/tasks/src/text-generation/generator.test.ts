@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { ReferenceDevice, type WebGpuDevice } from "@heddle/kernels";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeTinyDecoder } from "../testing/tiny-decoder.ts";
@@ -89,6 +90,23 @@ describe("TextGenerator", () => {
       if (tokens.length === 5) deviceOf().gpu.device.destroy();
     }
     expect(tokens).toEqual(wanted.tokens);
+  });
+
+  it("takes the model's generation_config.json where the caller says nothing", async () => {
+    const own = await writeTinyDecoder();
+    await writeFile(join(own, "generation_config.json"), JSON.stringify({ do_sample: true, temperature: 0.9, top_k: 7, max_new_tokens: 5, suppress_tokens: null }));
+    using generator = await TextGenerator.fromPretrained(own, { device });
+    using plain = await open();
+    const told = { temperature: 0.9, topK: 7, maxNewTokens: 5, seed: 3 };
+    expect(await generator.generate("the", { seed: 3 })).toEqual(await plain.generate("the", told));
+    expect(await generator.generate("the", { temperature: 0, maxNewTokens: 4 })).toEqual(await plain.generate("the", { maxNewTokens: 4 }));
+    const { tokens } = await plain.generate("the", { maxNewTokens: 4 });
+    await writeFile(join(own, "generation_config.json"), JSON.stringify({ eos_token_id: [287, tokens[2]], temperature: 0.9 }));
+    using ending = await TextGenerator.fromPretrained(own, { device });
+    expect(await ending.generate("the")).toMatchObject({ tokens: tokens.slice(0, 1 + tokens.indexOf(tokens[2]!)), finishReason: "stop" });
+    await writeFile(join(own, "generation_config.json"), JSON.stringify({ top_p: 2 }));
+    await expect(TextGenerator.fromPretrained(own, { device })).rejects.toThrow(/generation_config.json\] top_p/);
+    await rm(own, { recursive: true });
   });
 
   it("refuses what it cannot do", async () => {

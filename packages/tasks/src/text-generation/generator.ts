@@ -1,9 +1,9 @@
 import { HeddleError } from "@heddle/kernels";
-import { applyChatTemplate, beamSearch, generate, openSession, StreamDecoder, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource } from "@heddle/transformer";
+import { applyChatTemplate, beamSearch, endingTokens, generate, hasChatTemplate, openSession, SchemaGrammars, StreamDecoder, textConfigOf, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource, type OutputSchema, type SchemaConstraint } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
 import { StopStrings } from "./stop-strings.ts";
-import type { GeneratedPiece, GeneratedText, Prompt, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
+import type { GeneratedPiece, GeneratedText, GeneratedValue, Prompt, SchemaOptions, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
 
 interface OpenedModel {
   readonly loaded: LoadedTextModel;
@@ -15,6 +15,7 @@ interface OpenedModel {
 export class TextGenerator {
   /** The caches of the last text by itself: a conversation that goes on reads only what is new. */
   #held: DecodingSession | null = null;
+  #grammars: SchemaGrammars | null = null;
   #disposed = false;
 
   private constructor(
@@ -42,27 +43,44 @@ export class TextGenerator {
     return this.opened.loaded.maxLength;
   }
 
+  /** Whether it answers conversations, and not only goes on with texts. */
+  get hasChatTemplate(): boolean {
+    return hasChatTemplate(this.opened.loaded.tokenizer);
+  }
+
   /**
    * The answer piece by piece. Stopping the loop stops the work.
    *
-   * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, ABORTED
+   * @throws INVALID_ARGUMENT, LIMIT_EXCEEDED for a prompt longer than the model takes, SCHEMA_INVALID, SCHEMA_NOT_MET after the last
+   *   piece of JSON that is not whole, ABORTED
    */
   async *stream(prompt: Prompt, options: TextGenerationOptions = {}): AsyncGenerator<GeneratedPiece, void, undefined> {
     if ((options.numBeams ?? 1) > 1) throw new HeddleError("INVALID_ARGUMENT", "[generate] a beam search knows its text only at the end: use generate(), or numBeams 1");
     const tokens = this.encode(prompt);
-    const { stopStrings = [], ...rest } = options;
-    const decoder = new StreamDecoder(this.#usable().tokenizer, tokens);
-    const stops = new StopStrings(stopStrings);
-    for await (const { token, logProbability, finishReason } of this.#tokens(tokens, rest)) {
-      let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
-      if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
-      const reason = stops.stopped ? "stop" : finishReason;
-      yield { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
-      if (reason) return;
+    const { stopStrings = [], schema, ...given } = options;
+    const constraint = schema && (await this.#constrain(schema));
+    try {
+      const decoder = new StreamDecoder(this.#usable().tokenizer, tokens);
+      const stops = new StopStrings(stopStrings);
+      let whole = "";
+      for await (const { token, logProbability, finishReason } of this.#tokens(tokens, this.#settled(given, constraint))) {
+        let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
+        if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
+        whole += text;
+        const reason = stops.stopped ? "stop" : finishReason;
+        const piece = { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
+        if (!reason) yield piece;
+        else if (!constraint) return yield piece;
+        else return yield* lastPiece(piece, () => valueOf(constraint, whole, reason));
+      }
+    } finally {
+      constraint?.dispose();
     }
   }
 
   /** The answer to each prompt, in their order; those of a list are worked on together. */
+  async generate<T>(prompt: Prompt, options: SchemaOptions<T>): Promise<GeneratedValue<T>>;
+  async generate<T>(prompts: readonly string[], options: SchemaOptions<T>): Promise<GeneratedValue<T>[]>;
   async generate(prompt: Prompt, options?: TextGenerationOptions): Promise<GeneratedText>;
   async generate(prompts: readonly string[], options?: TextGenerationOptions): Promise<GeneratedText[]>;
   async generate(prompt: Prompt | readonly string[], options: TextGenerationOptions = {}): Promise<GeneratedText | GeneratedText[]> {
@@ -71,7 +89,7 @@ export class TextGenerator {
     const pieces: GeneratedPiece[] = [];
     for await (const piece of this.stream(prompt, options)) pieces.push(piece);
     const logProbabilities = options.logProbabilities ? { logProbabilities: pieces.map((piece) => piece.logProbability!) } : {};
-    return { text: pieces.map(({ text }) => text).join(""), tokens: pieces.flatMap(({ token }) => token ?? []), ...logProbabilities, finishReason: pieces.at(-1)?.finishReason ?? "length" };
+    return { text: pieces.map(({ text }) => text).join(""), tokens: pieces.flatMap(({ token }) => token ?? []), ...logProbabilities, finishReason: pieces.at(-1)?.finishReason ?? "length", ...(options.schema && { value: pieces.at(-1)?.value }) };
   }
 
   /** A prompt's tokens, a conversation by the model's chat template. */
@@ -121,12 +139,39 @@ export class TextGenerator {
   #close(): void {
     this.#held?.dispose();
     this.#held = null;
+    this.#grammars?.dispose();
+    this.#grammars = null;
     this.opened.loaded.model.dispose();
     this.opened.release();
   }
 
-  async #generateAll(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...options }: TextGenerationOptions): Promise<GeneratedText[]> {
+  /** What the caller says, and where that is nothing what the model's authors said. */
+  #settled(given: GenerationOptions, constraint: SchemaConstraint | undefined): GenerationOptions {
+    const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return { ...this.opened.loaded.generation, ...said, ...(constraint && { allowedTokens: constraint.allowedTokens }) };
+  }
+
+  #constrain<T>(schema: OutputSchema<T>): Promise<SchemaConstraint<T>> {
+    const { model, tokenizer, generation } = this.#usable();
+    this.#grammars ??= new SchemaGrammars(tokenizer, textConfigOf(model.config).vocabSize, generation.eosTokenIds ?? endingTokens(model));
+    return this.#grammars.constrain(schema);
+  }
+
+  async #generateAll(prompts: readonly number[][], { schema, ...options }: TextGenerationOptions): Promise<GeneratedText[]> {
+    if (!schema) return this.#finished(prompts, options);
+    if ((options.numBeams ?? 1) > 1) throw new HeddleError("INVALID_ARGUMENT", "[generate] beams are not held to a schema: use numBeams 1");
+    const constraint = await this.#constrain(schema);
+    try {
+      const texts = await this.#finished(prompts, options, constraint);
+      return texts.map((text, i) => ({ ...text, value: valueOf(constraint, text.text, text.finishReason, prompts.length > 1 ? i : undefined) }));
+    } finally {
+      constraint.dispose();
+    }
+  }
+
+  async #finished(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...given }: TextGenerationOptions, constraint?: SchemaConstraint): Promise<GeneratedText[]> {
     const { model, tokenizer } = this.#usable();
+    const options = this.#settled(given, constraint);
     const finish = (tokens: readonly number[], finishReason: GeneratedText["finishReason"], logProbabilities?: readonly number[]): GeneratedText => {
       const stops = new StopStrings(stopStrings);
       const text = stops.push(tokenizer.decode(tokens)) + stops.flush();
@@ -170,3 +215,25 @@ export class TextGenerator {
 }
 
 const isTexts = (prompt: Prompt | readonly string[]): prompt is readonly string[] => Array.isArray(prompt) && prompt.every((item) => typeof item === "string");
+
+/** JSON's value. Throws SCHEMA_NOT_MET: the grammar holds a text that has ended, not one that was cut. */
+function valueOf<T>(constraint: SchemaConstraint<T>, text: string, reason: GeneratedText["finishReason"], prompt?: number): T {
+  try {
+    return constraint.parse(text);
+  } catch (cause) {
+    if (reason !== "length") throw cause;
+    throw new HeddleError("SCHEMA_NOT_MET", `[generate] ${prompt === undefined ? "the" : `prompt ${prompt}: the`} JSON is not whole after as many tokens as it may have (${JSON.stringify(text.slice(-60))}): allow more with maxNewTokens, or bound the schema's strings and lists by maxLength and maxItems`, { cause });
+  }
+}
+
+/** A text's end: shown also where its JSON is not whole, which is said after it. */
+function* lastPiece(piece: GeneratedPiece, value: () => unknown): Generator<GeneratedPiece, void, undefined> {
+  let found: { readonly value: unknown };
+  try {
+    found = { value: value() };
+  } catch (error) {
+    yield piece;
+    throw error;
+  }
+  yield { ...piece, ...found };
+}

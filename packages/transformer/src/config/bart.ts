@@ -2,7 +2,7 @@ import { z } from "zod";
 import { tokenId, tokenIds } from "./decoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
 import type { Seq2SeqConfig } from "./seq2seq.ts";
-import { activation, checkConfig, checkHeads, optional, probability, size, withDefault } from "./schema.ts";
+import { activation, checkConfig, checkHeads, layerCount, optional, probability, size, withDefault } from "./schema.ts";
 
 // BART, Marian and Whisper have most keys in common.
 
@@ -50,8 +50,8 @@ export function bartKeys(base: BartDefaults) {
     architectures: withDefault(z.array(z.string()), []),
     vocab_size: withDefault(size, base.vocab_size),
     d_model: withDefault(size, base.d_model),
-    encoder_layers: withDefault(size, base.layers),
-    decoder_layers: withDefault(size, base.layers),
+    encoder_layers: withDefault(layerCount, base.layers),
+    decoder_layers: withDefault(layerCount, base.layers),
     encoder_attention_heads: withDefault(size, base.heads),
     decoder_attention_heads: withDefault(size, base.heads),
     encoder_ffn_dim: withDefault(size, base.ffn_dim),

@@ -3,7 +3,7 @@ import { tokenId } from "./decoder.ts";
 import { checkEncoder } from "./encoder.ts";
 import { checkImage, extent, extentToJson, type Extent, type ImageConfig } from "./image.ts";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
-import { activation, checkConfig, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkConfig, layerCount, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 import type { TextConfig } from "./text.ts";
 
 /** What the two halves have in common. */
@@ -46,7 +46,7 @@ export interface ClipConfig extends Labels {
 const towerKeys = (hidden: number, heads: number) => ({
   hidden_size: withDefault(size, hidden),
   intermediate_size: withDefault(size, 4 * hidden),
-  num_hidden_layers: withDefault(size, 12),
+  num_hidden_layers: withDefault(layerCount, 12),
   num_attention_heads: withDefault(size, heads),
   hidden_act: activation.default("quick_gelu"),
   layer_norm_eps: withDefault(z.number().positive(), 1e-5),

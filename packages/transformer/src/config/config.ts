@@ -1,4 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
+import { parseJson } from "../checkpoint/json.ts";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
@@ -166,7 +167,7 @@ function asObject(source: string | object): Readonly<Record<string, unknown>> {
   let value: unknown = source;
   if (typeof source === "string") {
     try {
-      value = JSON.parse(source);
+      value = parseJson(source);
     } catch (cause) {
       throw new HeddleError("CONFIG_INVALID", `[config.json] is no valid JSON: download it again`, { cause });
     }

@@ -2,7 +2,7 @@ import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
 import { parseRotary, rotaryToJson, type RotaryConfig } from "./rotary.ts";
-import { activation, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, layerCount, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 export type LayerType = "full_attention" | "sliding_attention";
 
@@ -99,7 +99,7 @@ export function llamaLikeKeys(defaults: Partial<LlamaLikeDefaults> = {}) {
     vocab_size: withDefault(size, base.vocab_size),
     hidden_size: withDefault(size, base.hidden_size),
     intermediate_size: withDefault(size, base.intermediate_size),
-    num_hidden_layers: withDefault(size, base.num_hidden_layers),
+    num_hidden_layers: withDefault(layerCount, base.num_hidden_layers),
     num_attention_heads: withDefault(size, base.num_attention_heads),
     num_key_value_heads: orElse(size, base.num_key_value_heads),
     head_dim: orElse(size, base.head_dim),

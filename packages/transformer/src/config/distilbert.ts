@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checkEncoder, type EncoderConfig } from "./encoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
-import { activation, checkConfig, probability, size, withDefault } from "./schema.ts";
+import { activation, checkConfig, layerCount, probability, size, withDefault } from "./schema.ts";
 
 export interface DistilBertConfig extends EncoderConfig {
   readonly modelType: "distilbert";
@@ -20,7 +20,7 @@ const distilbertSchema = z.object({
   vocab_size: withDefault(size, 30522),
   max_position_embeddings: withDefault(size, 512),
   sinusoidal_pos_embds: withDefault(z.boolean(), false),
-  n_layers: withDefault(size, 6),
+  n_layers: withDefault(layerCount, 6),
   n_heads: withDefault(size, 12),
   dim: withDefault(size, 768),
   hidden_dim: withDefault(size, 4 * 768),

@@ -1,7 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
-import { activation, checkHeads, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkHeads, layerCount, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 /** What every bidirectional encoder's configuration says, under one set of names. */
 export interface EncoderConfig extends Labels {
@@ -59,7 +59,7 @@ export function encoderKeys(defaults: Partial<EncoderDefaults> = {}) {
     architectures: withDefault(z.array(z.string()), []),
     vocab_size: withDefault(size, base.vocab_size),
     hidden_size: withDefault(size, base.hidden_size),
-    num_hidden_layers: withDefault(size, base.num_hidden_layers),
+    num_hidden_layers: withDefault(layerCount, base.num_hidden_layers),
     num_attention_heads: withDefault(size, base.num_attention_heads),
     intermediate_size: withDefault(size, base.intermediate_size),
     hidden_act: activation.default(base.hidden_act),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { checkDecoder, decoderToJson, tokenId, tokenIds, type DecoderConfig } from "./decoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
 import { parseRotary, rotaryToJson, type RotaryConfig } from "./rotary.ts";
-import { activation, checkConfig, optional, probability, size, withDefault } from "./schema.ts";
+import { activation, checkConfig, layerCount, optional, probability, size, withDefault } from "./schema.ts";
 
 export interface GPTNeoXConfig extends DecoderConfig {
   readonly modelType: "gpt_neox";
@@ -21,7 +21,7 @@ const gptNeoXSchema = z.object({
   architectures: withDefault(z.array(z.string()), []),
   vocab_size: withDefault(size, 50432),
   hidden_size: withDefault(size, 6144),
-  num_hidden_layers: withDefault(size, 44),
+  num_hidden_layers: withDefault(layerCount, 44),
   num_attention_heads: withDefault(size, 64),
   intermediate_size: withDefault(size, 24576),
   hidden_act: activation.default("gelu"),

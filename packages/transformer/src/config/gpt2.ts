@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checkDecoder, decoderToJson, tokenId, tokenIds, type DecoderConfig } from "./decoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
-import { activation, checkConfig, optional, probability, size, withDefault } from "./schema.ts";
+import { activation, checkConfig, layerCount, optional, probability, size, withDefault } from "./schema.ts";
 
 export interface GPT2Config extends DecoderConfig {
   readonly modelType: "gpt2";
@@ -21,7 +21,7 @@ const gpt2Schema = z.object({
   vocab_size: withDefault(size, 50257),
   n_positions: withDefault(size, 1024),
   n_embd: withDefault(size, 768),
-  n_layer: withDefault(size, 12),
+  n_layer: withDefault(layerCount, 12),
   n_head: withDefault(size, 12),
   n_inner: optional(size),
   activation_function: activation.default("gelu_new"),

@@ -14,7 +14,8 @@ export interface Labels {
 
 export const labelKeys = {
   id2label: optional(z.record(z.string(), z.string())),
-  num_labels: optional(z.int().positive()),
+  // Names are made for as many.
+  num_labels: optional(z.int().positive().max(1_000_000)),
   problem_type: optional(z.enum(["regression", "single_label_classification", "multi_label_classification"])),
 };
 

@@ -4,7 +4,7 @@ import { checkLayerTypes, layerTypesToJson, type LayerType } from "./decoder.ts"
 import { checkEncoder } from "./encoder.ts";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
 import { parseRotary, rotaryToJson, type RotaryConfig } from "./rotary.ts";
-import { activation, checkConfig, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkConfig, layerCount, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 export interface ModernBertConfig extends Labels {
   readonly modelType: "modernbert";
@@ -52,7 +52,7 @@ const modernbertSchema = z.object({
   vocab_size: withDefault(size, 50368),
   hidden_size: withDefault(size, 768),
   intermediate_size: withDefault(size, 1152),
-  num_hidden_layers: withDefault(size, 22),
+  num_hidden_layers: withDefault(layerCount, 22),
   num_attention_heads: withDefault(size, 12),
   hidden_activation: activation.default("gelu"),
   max_position_embeddings: withDefault(size, 8192),

@@ -3,6 +3,8 @@ import { z } from "zod";
 
 /** Building blocks of the config.json schemas; keys and defaults are those of Python's transformers. */
 export const size = z.int().positive();
+/** Lists of layers are made from it, so a damaged number must not become a list of billions. Published models have up to 200. */
+export const layerCount = z.int().positive().max(10_000);
 export const probability = z.number().min(0).lt(1);
 
 /** A key that may be absent or null, as transformers writes many of them. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { tokenId, tokenIds } from "./decoder.ts";
 import { labelKeys, parseLabels } from "./labels.ts";
 import type { Seq2SeqConfig } from "./seq2seq.ts";
-import { activation, checkConfig, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkConfig, layerCount, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 export interface T5Config extends Seq2SeqConfig {
   readonly modelType: "t5";
@@ -24,8 +24,8 @@ const t5Schema = z.object({
   d_model: withDefault(size, 512),
   d_kv: withDefault(size, 64),
   d_ff: withDefault(size, 2048),
-  num_layers: withDefault(size, 6),
-  num_decoder_layers: optional(size),
+  num_layers: withDefault(layerCount, 6),
+  num_decoder_layers: optional(layerCount),
   num_heads: withDefault(size, 8),
   relative_attention_num_buckets: withDefault(size, 32),
   relative_attention_max_distance: withDefault(size, 128),

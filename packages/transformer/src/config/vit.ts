@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checkImage, extent, extentToJson, type Extent, type ImageConfig } from "./image.ts";
 import { labelKeys, parseLabels, type Labels } from "./labels.ts";
-import { activation, checkConfig, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
+import { activation, checkConfig, layerCount, optional, probability, size, withDefault, type HiddenAct } from "./schema.ts";
 
 export interface ViTConfig extends Labels, ImageConfig {
   readonly modelType: "vit";
@@ -29,7 +29,7 @@ const vitSchema = z.object({
   ...labelKeys,
   architectures: withDefault(z.array(z.string()), []),
   hidden_size: withDefault(size, 768),
-  num_hidden_layers: withDefault(size, 12),
+  num_hidden_layers: withDefault(layerCount, 12),
   num_attention_heads: withDefault(size, 12),
   intermediate_size: withDefault(size, 3072),
   hidden_act: activation.default("gelu"),

@@ -62,7 +62,7 @@ export async function beamSearch(model: Model, prompts: readonly (readonly numbe
     for (let length = 0; ; length++) {
       throwIfAborted(signal);
       const texts = searches.flatMap(({ prompt, open }) => open.map(({ newTokens }) => ({ prompt, newTokens })));
-      const { values, indices } = await decoding.feed(next, pick, rules.inputs(texts), signal);
+      const { values, indices } = await decoding.feed(next, pick, await rules.inputs(texts), signal);
       const isLast = length + 1 >= limit;
       for (const search of searches) {
         const continued = continuationsOf(search, values!, indices!, candidates, rules);

@@ -60,7 +60,7 @@ export async function* generate(model: Model, prompts: readonly (readonly number
     let next = texts.map(({ prompt, newTokens }, row) => decoding.goOnWith(row, [...prompt, ...newTokens]));
     for (let step = texts[0]!.newTokens.length; texts.some(({ done }) => !done); step++) {
       throwIfAborted(signal);
-      const outputs = await decoding.feed(next, pick, { ...rules.inputs(texts), ...pickInputs(resolved, prompts.length, step) }, signal);
+      const outputs = await decoding.feed(next, pick, { ...(await rules.inputs(texts)), ...pickInputs(resolved, prompts.length, step) }, signal);
       const { token: tokens, logProbability } = outputs;
       next = Array.from(tokens!.data, (token) => [token]);
       for (const [row, text] of texts.entries()) {

@@ -32,8 +32,8 @@ export interface GenerationOptions {
   readonly forcedEosTokenId?: number;
   /** Tokens that end the text; by default those of config.json. */
   readonly eosTokenIds?: readonly number[];
-  /** Which tokens may come next, of a grammar: called before every token with those so far, new ones only. */
-  readonly allowedTokens?: (newTokens: readonly number[], row: number) => ArrayLike<number> | null;
+  /** Which tokens may come next, of a grammar: called before every token with those so far, new ones only. The list is read before the next call. */
+  readonly allowedTokens?: (newTokens: readonly number[], row: number) => ArrayLike<number> | null | Promise<ArrayLike<number> | null>;
   /** Equal seeds give equal texts on one device. Default 0. */
   readonly seed?: number;
   /** Also the log-probability of each token, of the model's own distribution. */

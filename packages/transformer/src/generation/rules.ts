@@ -30,19 +30,19 @@ export class Rules {
   }
 
   /** Inputs `bias`, and `repeated` with `repetitionPenalty`, for the next token of each text. */
-  inputs(texts: readonly GrowingText[]): RunInputs {
+  async inputs(texts: readonly GrowingText[]): Promise<RunInputs> {
     const { repetitionPenalty } = this.options;
     const shape = [texts.length, this.vocabulary];
-    const rows = (fill: (row: Float32Array, text: GrowingText, index: number) => void) => {
+    const rows = async (fill: (row: Float32Array, text: GrowingText, index: number) => Promise<void> | void) => {
       const data = new Float32Array(texts.length * this.vocabulary);
-      texts.forEach((text, i) => fill(data.subarray(i * this.vocabulary, (i + 1) * this.vocabulary), text, i));
+      for (const [i, text] of texts.entries()) await fill(data.subarray(i * this.vocabulary, (i + 1) * this.vocabulary), text, i);
       return { shape, data };
     };
     return {
-      ...(this.hasBias && { bias: rows((row, text, i) => this.addBias(row, text, i)) }),
+      ...(this.hasBias && { bias: await rows((row, text, i) => this.addBias(row, text, i)) }),
       ...(repetitionPenalty !== 1 && {
         repetitionPenalty,
-        repeated: rows((row, { prompt, newTokens }) => {
+        repeated: await rows((row, { prompt, newTokens }) => {
           for (const token of [...prompt, ...newTokens]) row[token] = 1;
         }),
       }),
@@ -54,7 +54,7 @@ export class Rules {
     return minNewTokens > 0 || presencePenalty !== 0 || frequencyPenalty !== 0 || noRepeatNgramSize > 0 || suppressTokens.length > 0 || beginSuppressTokens.length > 0 || forcedTokens.length > 0 || forcedEosTokenId !== undefined || allowedTokens !== undefined;
   }
 
-  private addBias(bias: Float32Array, { prompt, newTokens }: GrowingText, index: number): void {
+  private async addBias(bias: Float32Array, { prompt, newTokens }: GrowingText, index: number): Promise<void> {
     const { minNewTokens, presencePenalty, frequencyPenalty, noRepeatNgramSize, suppressTokens, beginSuppressTokens, allowedTokens } = this.options;
     const forced = this.forced({ prompt, newTokens });
     if (forced !== undefined) {
@@ -62,7 +62,7 @@ export class Rules {
       bias[forced] = 0;
       return;
     }
-    const allowed = allowedTokens?.(newTokens, index);
+    const allowed = await allowedTokens?.(newTokens, index);
     if (allowed) {
       bias.fill(NEVER);
       for (let i = 0; i < allowed.length; i++) bias[allowed[i]!] = 0;

@@ -7,6 +7,7 @@ import { architectureByName, architectureFor, type Architecture, type Head } fro
 import { zeroParameters } from "./create.ts";
 import { Model } from "./model.ts";
 import { parametersOf } from "./parameters.ts";
+import { selfCheck } from "./self-check.ts";
 
 /** How far loading is: a file of the Hub on its way, then tensors on the device. */
 export type LoadProgress = DownloadProgress | { readonly type: "tensors"; readonly loadedTensors: number; readonly totalTensors: number };
@@ -29,6 +30,8 @@ export interface LoadOptions extends Omit<HubOptions, "onProgress"> {
   dtype?: LoadDtype | undefined;
   /** Seed of parameters that the checkpoint does not have. Default 42. */
   seed?: number;
+  /** Compare a few tokens' results with the reference interpreter's, where that is quick: see `selfCheck`. Default true. */
+  selfCheck?: boolean | undefined;
   onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -45,14 +48,21 @@ export interface LoadedModel {
  *
  * Errors: those of `openModelFolder` and `parseConfig`; ARCHITECTURE_UNKNOWN; WEIGHTS_MISMATCH where the encoder's own
  * parameters are missing or of another shape; LIMIT_EXCEEDED and OUT_OF_MEMORY where the device cannot hold them, before a byte of
- * them is downloaded; WEIGHTS_NOT_FINITE.
+ * them is downloaded; WEIGHTS_NOT_FINITE; SELF_CHECK_FAILED where the device computes wrong numbers.
  */
 export async function loadModel(device: Device, source: ModelFolderSource | ModelFolder, options: LoadOptions = {}): Promise<LoadedModel> {
   const opened = isOpen(source) ? null : await openModelFolder(source, options);
   const folder = opened ?? (source as ModelFolder);
   try {
     const { architecture, config } = modelPlan(folder, options);
-    return await loadParameters(device, folder, architecture, config, options);
+    const loaded = await loadParameters(device, folder, architecture, config, options);
+    try {
+      if (options.selfCheck !== false) await selfCheck(loaded.model, options.signal);
+      return loaded;
+    } catch (error) {
+      loaded.model.dispose();
+      throw error;
+    }
   } finally {
     await opened?.close();
   }

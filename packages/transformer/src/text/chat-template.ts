@@ -1,5 +1,5 @@
-import { Template } from "@huggingface/jinja";
 import { HeddleError } from "@heddle/kernels";
+import { renderTemplate } from "./bounded-template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface ChatMessage {
@@ -27,10 +27,19 @@ export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatM
   const source = templateOf(tokenizer, template);
   const { bos = "", eos = "", pad = "", unk = "" } = tokenizer.specialTokens;
   try {
-    return new Template(source).render({ messages, add_generation_prompt: addGenerationPrompt, bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk, ...variables });
+    return renderTemplate(source, { messages, add_generation_prompt: addGenerationPrompt, bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk, ...variables }, mostSteps(messages));
   } catch (cause) {
     throw new HeddleError("INVALID_ARGUMENT", `[chat] the model's template refuses these messages (${(cause as Error).message}): most want a system message first at most, then user and assistant in turns`, { cause });
   }
+}
+
+/** A message takes some dozens, and its text is looked at a few times. */
+const mostSteps = (messages: readonly ChatMessage[]): number => messages.reduce((steps, { content }) => steps + 1000 + content.length, 100_000);
+
+/** Whether the tokenizer has any chat template: a model for going on with texts has none. */
+export function hasChatTemplate({ tokenizerConfig }: Tokenizer): boolean {
+  const stored = tokenizerConfig["chat_template"];
+  return typeof stored === "string" || (Array.isArray(stored) && stored.length > 0);
 }
 
 function templateOf({ tokenizerConfig }: Tokenizer, name: string): string {

@@ -1,4 +1,4 @@
-export { applyChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
+export { applyChatTemplate, hasChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
 export { tokenizerOf } from "./tokenizer-of.ts";
 export { StreamDecoder } from "./stream-decoder.ts";
 export { loadTokenizer, Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodedBatch, type EncodeOptions, type Encoding } from "./tokenizer.ts";

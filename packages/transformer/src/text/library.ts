@@ -1,6 +1,7 @@
 import { BertNormalizer, BertPreTokenizer, BPE, ByteLevelPreTokenizer, SequenceNormalizer, SequencePreTokenizer, Tokenizer as LibraryTokenizer, type Normalizer, type PreTokenizer } from "@huggingface/tokenizers";
 import { HeddleError } from "@heddle/kernels";
 import { ExactBertNormalizer, ExactBertPreTokenizer } from "./bert-text.ts";
+import { checkTokenizerFiles } from "./files.ts";
 import { speedUpLongWords } from "./long-words.ts";
 
 /** GPT-2's split with Unicode's white space; JavaScript's `\s` has U+FEFF and lacks U+0085. */
@@ -10,7 +11,8 @@ const BYTE_LEVEL_WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White
  * `@huggingface/tokenizers` with its parts replaced where they differ from Python's tokenizers, so that ids are equal.
  * Errors: `TOKENIZER_INVALID`.
  */
-export function createLibraryTokenizer(tokenizerJson: object, tokenizerConfig: object): LibraryTokenizer {
+export function createLibraryTokenizer(tokenizerJson: Readonly<Record<string, unknown>>, tokenizerConfig: Readonly<Record<string, unknown>>): LibraryTokenizer {
+  checkTokenizerFiles(tokenizerJson, tokenizerConfig);
   let tokenizer: LibraryTokenizer;
   try {
     tokenizer = new LibraryTokenizer(tokenizerJson, tokenizerConfig);

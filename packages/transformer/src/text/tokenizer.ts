@@ -1,5 +1,6 @@
 import type { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { HeddleError } from "@heddle/kernels";
+import { parseJson } from "../checkpoint/json.ts";
 import { createLibraryTokenizer } from "./library.ts";
 import { findSpecialTokens, type SpecialTokenRole, type SpecialTokens } from "./special-tokens.ts";
 import { safeCut, truncatedLengths, type CutRule } from "./truncation.ts";
@@ -180,7 +181,7 @@ export function loadTokenizer(tokenizerJson: string | object, tokenizerConfig: s
 function parseObject(file: string, source: string | object): Record<string, unknown> {
   let value: unknown = source;
   try {
-    if (typeof source === "string") value = JSON.parse(source);
+    if (typeof source === "string") value = parseJson(source);
   } catch (cause) {
     throw new HeddleError("TOKENIZER_INVALID", `[${file}] is no valid JSON: download it again`, { cause });
   }

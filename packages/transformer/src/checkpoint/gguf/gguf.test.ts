@@ -8,8 +8,6 @@ import { architectureFor, createModel, loadModel, type Model } from "../../model
 import { encodeGguf, type GgufTensorToWrite, type GgufValue } from "../../testing/gguf.ts";
 import { loadTokenizer } from "../../text/index.ts";
 import { openModelFolder } from "../folder/open.ts";
-import { memorySource } from "../source/byte-source.ts";
-import { readGguf } from "./file.ts";
 
 const device = new ReferenceDevice();
 const sizes = { vocabSize: 12, hiddenSize: 16, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 4, intermediateSize: 24, maxPositionEmbeddings: 32 };
@@ -124,7 +122,7 @@ describe("a GGUF file", () => {
     const metadata = metadataOf("llama", { "llama.embedding_length": 32, "llama.feed_forward_length": 64, "llama.attention.key_length": 8 });
     const source = asFile(encodeGguf(metadata, tensors));
     const seen: number[] = [];
-    const { model: quantized, missing, unexpected } = await loadModel(device, source, { dtype: "quantized", onProgress: ({ loadedTensors }) => seen.push(loadedTensors) });
+    const { model: quantized, missing, unexpected } = await loadModel(device, source, { dtype: "quantized", onProgress: (progress) => progress.type === "tensors" && seen.push(progress.loadedTensors) });
     const { model: floats } = await loadModel(device, source, { dtype: "float32" });
     expect([missing, unexpected]).toEqual([[], []]);
     expect(seen).toEqual(Array.from({ length: tensors.length }, (_, i) => i + 1));
@@ -160,19 +158,5 @@ describe("a GGUF file", () => {
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 1600], type: 0, bytes: new Uint8Array(16) }])).rejects.toThrow(/ends at byte \d+, its tensor token_embd.weight at/);
     await expect(openModelFolder({ "x.gguf": new Blob(["GGML but not quite, and long enough"]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
     await expect(openModelFolder({ "x.gguf": new Blob([]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
-  });
-
-  it("that was damaged is refused or read, and nothing worse", async () => {
-    const file = encodeGguf(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 0, bytes: new Uint8Array(12 * 16 * 4) }]);
-    const cases = Number(process.env["HEDDLE_FUZZ"] ?? 300);
-    let state = 1;
-    const random = (below: number) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * below;
-    for (let i = 0; i < cases; i++) {
-      const copy = file.slice(0, random(4) < 1 ? Math.floor(random(file.length)) : file.length);
-      for (let changes = random(4); changes > 0 && copy.length > 0; changes--) copy[Math.floor(random(Math.min(copy.length, 900)))] = Math.floor(random(256));
-      const started = performance.now();
-      await readGguf(memorySource(copy)).catch((error: unknown) => expect(error, `case ${i}`).toMatchObject({ code: "GGUF_INVALID" }));
-      expect(performance.now() - started, `case ${i}`).toBeLessThan(1000);
-    }
   });
 });

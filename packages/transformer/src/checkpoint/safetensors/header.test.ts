@@ -98,31 +98,6 @@ describe("parseSafetensorsHeader", () => {
       { seed: 1 },
     );
   });
-
-  it("answers 20,000 damaged files with its own errors or a consistent header", () => {
-    const base = withTensors({ __metadata__: { format: "pt" }, a: tensor(0, 16, { shape: [2, 2] }), b: tensor(16, 20), c: tensor(20, 22, { dtype: "F16", shape: [1] }) }, 22);
-    let state = 12345;
-    const next = (limit: number): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % limit;
-    const seen = new Set<string>();
-    for (let i = 0; i < 20_000; i++) {
-      let bytes = base.slice();
-      for (let edits = 1 + next(3); edits > 0; edits--) {
-        const at = next(bytes.length);
-        const kind = next(4);
-        if (kind === 0) bytes[at]! ^= 1 << next(8);
-        else if (kind === 1) bytes[at] = 48 + next(10);
-        else if (kind === 2) bytes = bytes.slice(0, at + 1);
-        else bytes = Uint8Array.from([...bytes.slice(0, at), ...bytes.slice(next(bytes.length))]);
-      }
-      const code = codeOf(bytes);
-      seen.add(code);
-      if (code === "accepted") {
-        const { entries } = parseSafetensorsHeader(bytes, bytes.length);
-        for (const { dtype, shape, begin, end } of entries) expect(end - begin).toBe(shape.reduce((a, b) => a * b, bytesPerElement(dtype)));
-      }
-    }
-    expect(seen.size).toBeGreaterThan(10); // the mutations reach most of the checks
-  });
 });
 
 function byName(a: { name: string }, b: { name: string }): number {

@@ -24,7 +24,7 @@ export async function trainByteLevelBpe(texts: Iterable<string> | AsyncIterable<
   const { vocabSize, onProgress } = options;
   const isEncoder = (options.for ?? "encoder") === "encoder";
   const special: readonly string[] = isEncoder ? ENCODER_SPECIAL_TOKENS : [END_OF_TEXT];
-  const vocabulary = [...special, ...byteAlphabet()];
+  const vocabulary = [...special, ...byteCharacters().sort()];
   checkVocabSize(vocabSize, vocabulary.length);
   const breathe = createBreather("tokenizer training", options.signal);
   const untrained = createLibraryTokenizer(byteLevelJson(vocabulary, [], special, isEncoder), {});
@@ -47,12 +47,11 @@ export async function trainByteLevelBpe(texts: Iterable<string> | AsyncIterable<
   return new Tokenizer(byteLevelJson(vocabulary, merges, special, isEncoder), isEncoder ? encoderTokenizerConfig(modelMaxLength) : decoderTokenizerConfig(modelMaxLength));
 }
 
-/** The 256 characters that stand for bytes: printable Latin-1 for itself, the others from U+0100 on (GPT-2's table). */
-function byteAlphabet(): string[] {
+/** The character that stands for each byte: printable Latin-1 for itself, the others from U+0100 on (GPT-2's table). */
+export function byteCharacters(): string[] {
   const isPrintable = (byte: number): boolean => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let next = 0x100;
-  const characters = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
-  return characters.sort();
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 }
 
 function byteLevelJson(vocabulary: readonly string[], merges: readonly (readonly [string, string])[], special: readonly string[], isEncoder: boolean): Record<string, unknown> {

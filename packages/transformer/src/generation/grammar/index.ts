@@ -1,0 +1,2 @@
+export { SchemaConstraint, SchemaGrammars } from "./constraint.ts";
+export type { JsonSchema, OutputSchema } from "./schema.ts";

@@ -1,0 +1,89 @@
+import { HeddleError, ReferenceDevice, type Device, type Program } from "@heddle/kernels";
+import { describe, expect, it } from "vitest";
+import { createConfig, type ModelType } from "../config/index.ts";
+import { architectureFor, type Head } from "./architectures.ts";
+import { createModel } from "./create.ts";
+import { selfCheck } from "./self-check.ts";
+
+interface Fault {
+  /** The op that comes out wrong. */
+  readonly op: string;
+  /** From which time on that it occurs in a program. */
+  readonly from: number;
+}
+
+/** A device like any other that has one kernel wrong: the reference by another name. */
+function deviceWith(fault?: Fault): Device {
+  const inner = new ReferenceDevice();
+  return new Proxy(inner as Device, {
+    get(target, key, receiver) {
+      if (key === "kind") return "webgpu";
+      if (key !== "prepare") return Reflect.get(target, key, receiver) as unknown;
+      return (program: Program) => {
+        const executable = ReferenceDevice.prototype.prepare.call(receiver as ReferenceDevice, program);
+        const op = fault && program.nodes.find((node) => node.op.name === fault.op)?.op;
+        if (!op) return executable;
+        const right = op.reference!;
+        const run: typeof executable.run = (inputs, options) => {
+          let times = 0;
+          const wrong: typeof right = (...args) => {
+            const outputs = right(...args);
+            if (++times > fault.from) for (const { data } of outputs) data.forEach((value, i) => (data[i] = value * 1.1 + 0.1));
+            return outputs;
+          };
+          Object.assign(op, { reference: wrong });
+          try {
+            // The interpreter is done when it returns.
+            return executable.run(inputs, options);
+          } finally {
+            Object.assign(op, { reference: right });
+          }
+        };
+        return { ...executable, run };
+      };
+    },
+  });
+}
+
+const sizes = { vocabSize: 40, hiddenSize: 16, numHiddenLayers: 3, numAttentionHeads: 2, intermediateSize: 24, maxPositionEmbeddings: 32, initializerRange: 0.5 };
+const modelOn = (device: Device, modelType: ModelType, head: Head, more: object = {}) => createModel(device, architectureFor(modelType, head), createConfig({ modelType, ...sizes, ...more } as { modelType: "llama" }), 4);
+
+describe("selfCheck", () => {
+  it.each([
+    ["bert", "sequence-classification", {}],
+    ["roberta", "masked-lm", {}],
+    ["modernbert", "none", { padTokenId: 0, bosTokenId: 1, eosTokenId: 2, clsTokenId: 1, sepTokenId: 2 }],
+    ["deberta-v2", "none", {}],
+    ["albert", "masked-lm", { embeddingSize: 8 }],
+    ["distilbert", "none", {}],
+    ["gpt2", "causal-lm", {}],
+    ["llama", "causal-lm", { tieWordEmbeddings: true }],
+    ["gemma3_text", "causal-lm", { headDim: 8, slidingWindow: 3, numKeyValueHeads: 1 }],
+  ] satisfies [ModelType, Head, object][])("compares all layers of a small %s", async (modelType, head, more) => {
+    const device = deviceWith();
+    using model = modelOn(device, modelType, head, more);
+    const held = device.memory.currentBytes;
+    expect(await selfCheck(model)).toBe(3);
+    expect(device.memory.currentBytes).toBe(held);
+  });
+
+  it.each([
+    ["llama", "causal-lm", { op: "attention", from: 1 }, /layer 1 \(model\.layers\.1\) comes out wrong on reference/],
+    ["llama", "causal-lm", { op: "attention", from: 0 }, /layer 0 \(model\.layers\.0\)/],
+    ["bert", "sequence-classification", { op: "attention", from: 2 }, /layer 2 \(bert\.encoder\.layer\.2\)/],
+    ["bert", "masked-lm", { op: "embedding", from: 0 }, /the embeddings comes out wrong.*selfCheck: false/],
+  ] satisfies [ModelType, Head, Fault, RegExp][])("names the layer of a %s for %s that comes out wrong: %o", async (modelType, head, fault, message) => {
+    using model = modelOn(deviceWith(fault), modelType, head);
+    const error: unknown = await selfCheck(model).catch((caught: unknown) => caught);
+    expect(HeddleError.isInstance(error) && error.code).toBe("SELF_CHECK_FAILED");
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it("takes the first layer of a larger model, and leaves out what would take long", async () => {
+    using larger = modelOn(deviceWith(), "llama", "causal-lm", { hiddenSize: 256, intermediateSize: 1024, numHiddenLayers: 12 });
+    expect(await selfCheck(larger)).toBe(1);
+    using reference = modelOn(new ReferenceDevice(), "llama", "causal-lm");
+    using twoHalves = createModel(deviceWith(), architectureFor("t5", "seq2seq-lm"), createConfig({ modelType: "t5", vocabSize: 40, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 24 } as { modelType: "t5" }), 4);
+    expect([await selfCheck(reference), await selfCheck(twoHalves)]).toEqual([0, 0]);
+  });
+});
