@@ -28,6 +28,17 @@ export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment
 export type { DeviceChoice } from "./inference/device.ts";
 export { modelTrial } from "./inference/trial.ts";
 
+// Recommendation: who touched what
+export type { Interactions } from "./recommendation/interactions.ts";
+export { readInteractions, type ReadInteractions, type ReadInteractionsOptions } from "./recommendation/data/read.ts";
+export { readInteractionsFile, type ReadInteractionsFileOptions } from "./recommendation/data/read-file.ts";
+export { describeInteractions, type InteractionReport } from "./recommendation/data/report.ts";
+export { kCore } from "./recommendation/data/k-core.ts";
+export type { InteractionColumns } from "./recommendation/data/columns.ts";
+export type { InteractionRules } from "./recommendation/data/rules.ts";
+export type { LineFormat } from "./recommendation/data/id-lines.ts";
+export type { TimeUnit } from "./recommendation/data/times.ts";
+
 // Files for other runtimes
 export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 
