@@ -39,6 +39,21 @@ export type { InteractionRules } from "./recommendation/data/rules.ts";
 export type { LineFormat } from "./recommendation/data/id-lines.ts";
 export type { TimeUnit } from "./recommendation/data/times.ts";
 
+// Recommendation: what came next, and how well it is foreseen
+export type { RankingQuery, Split } from "./recommendation/split/split.ts";
+export { leaveOneOut } from "./recommendation/split/leave-one-out.ts";
+export { temporalSplit, type TemporalSplitOptions } from "./recommendation/split/temporal.ts";
+export { checkLeakage, type Leakage } from "./recommendation/split/leakage.ts";
+export { evaluateRecommender, type EvaluateRecommenderOptions, type RecommenderEvaluation } from "./recommendation/evaluation/evaluate.ts";
+export type { ItemRanker, ItemScorer, RankedTargets, RankRequest } from "./recommendation/evaluation/recommender.ts";
+export type { MeasureKey, Measures, SegmentMeasures } from "./recommendation/evaluation/segments.ts";
+export type { ItemSimilarity, ListQualities } from "./recommendation/evaluation/lists.ts";
+export type { BootstrapOptions, Interval } from "./recommendation/evaluation/bootstrap.ts";
+export { fitPopularity } from "./recommendation/baselines/popularity.ts";
+export { fitRecency, type RecencyOptions } from "./recommendation/baselines/recency.ts";
+export { fitItemKnn, type ItemKnnOptions } from "./recommendation/baselines/item-knn.ts";
+export { fitMarkov } from "./recommendation/baselines/markov.ts";
+
 // Files for other runtimes
 export { exportPretrained, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 
