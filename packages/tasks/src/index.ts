@@ -52,6 +52,9 @@ export type { BootstrapOptions, Interval } from "./recommendation/evaluation/boo
 export { fitPopularity } from "./recommendation/baselines/popularity.ts";
 export { fitRecency, type RecencyOptions } from "./recommendation/baselines/recency.ts";
 export { fitItemKnn, type ItemKnnOptions } from "./recommendation/baselines/item-knn.ts";
+export { fitEase, type EaseOptions } from "./recommendation/baselines/ease.ts";
+export { fitBaselines, type FittedBaselines } from "./recommendation/baselines/fit-baselines.ts";
+export { compareRecommenders, describeComparison, type BaselineVerdict, type CompareOptions, type RecommenderComparison } from "./recommendation/evaluation/compare.ts";
 export { fitMarkov } from "./recommendation/baselines/markov.ts";
 
 // Files for other runtimes

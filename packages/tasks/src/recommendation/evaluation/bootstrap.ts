@@ -8,7 +8,7 @@ export interface Interval {
 
 export interface BootstrapOptions {
   readonly seed?: number;
-  /** Default 1000. */
+  /** Default 500. */
   readonly resamples?: number;
   /** Default 0.95. */
   readonly confidence?: number;
@@ -21,7 +21,7 @@ export interface BootstrapOptions {
  * @param values [queries, columns], row by row
  * @returns one interval a column
  */
-export function bootstrapMeans(values: Float64Array, columns: number, { seed = 42, resamples = 1000, confidence = 0.95 }: BootstrapOptions = {}): Interval[] {
+export function bootstrapMeans(values: Float64Array, columns: number, { seed = 42, resamples = 500, confidence = 0.95 }: BootstrapOptions = {}): Interval[] {
   const numRows = values.length / columns;
   // Rows of zeros, most of a recommender's, add nothing when drawn.
   const isZero = Uint8Array.from({ length: numRows }, (_, row) => (values.subarray(row * columns, (row + 1) * columns).every((value) => value === 0) ? 1 : 0));

@@ -50,6 +50,8 @@ export interface RecommenderEvaluation {
   readonly seconds: number;
   /** [queries, measures in the order of `measures`], for paired comparisons. */
   readonly perQuery: Float64Array;
+  /** The same where queries and everything that decides what a rank means were the same. */
+  readonly queriesKey: string;
 }
 
 /** Scores of a batch, in bytes: what stands in memory at once. */
@@ -101,7 +103,20 @@ export async function evaluateRecommender(recommender: ItemScorer | ItemRanker, 
     tiedShare: numTied === null ? null : numTied / numQueries,
     seconds: (performance.now() - startedAt) / 1000,
     perQuery,
+    queriesKey: queriesKey(requests, [cutoffs, excludeSeen, sampledCandidates ?? "full", sampledCandidates === undefined ? "" : (options.seed ?? 42)]),
   };
+}
+
+/** FNV-1a over users, lengths of histories and targets, with the options in clear. */
+function queriesKey(requests: readonly Request[], settings: readonly unknown[]): string {
+  let hash = 0x811c9dc5;
+  const add = (word: number): void => void (hash = Math.imul(hash ^ word, 0x01000193));
+  for (const { user, history, targets } of requests) {
+    add(user);
+    add(history.length);
+    targets.forEach(add);
+  }
+  return `${settings.join("/")}/${requests.length}/${(hash >>> 0).toString(16)}`;
 }
 
 interface RankedRequests {
