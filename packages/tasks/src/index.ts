@@ -32,6 +32,7 @@ export { modelTrial } from "./inference/trial.ts";
 export type { Interactions } from "./recommendation/interactions.ts";
 export { readInteractions, type ReadInteractions, type ReadInteractionsOptions } from "./recommendation/data/read.ts";
 export { readInteractionsFile, type ReadInteractionsFileOptions } from "./recommendation/data/read-file.ts";
+export { interactionsFromEvents, type InteractionEvent } from "./recommendation/data/from-events.ts";
 export { describeInteractions, type InteractionReport } from "./recommendation/data/report.ts";
 export { kCore } from "./recommendation/data/k-core.ts";
 export type { InteractionColumns } from "./recommendation/data/columns.ts";

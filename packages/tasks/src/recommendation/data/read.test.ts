@@ -5,6 +5,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Interactions } from "../interactions.ts";
+import { interactionsFromEvents, type InteractionEvent } from "./from-events.ts";
 import { kCore } from "./k-core.ts";
 import { readInteractionsFile } from "./read-file.ts";
 import { readInteractions, type ReadInteractionsOptions } from "./read.ts";
@@ -148,6 +149,25 @@ describe("k-core", () => {
       expect(core.itemIds.every((_, item) => counts.get(item)! >= least)).toBe(true);
       expect(kCore(core, { minEventsPerUser: least, minEventsPerItem: least })).toEqual(core);
     }));
+  });
+});
+
+describe("interactionsFromEvents", () => {
+  it("takes numbers and dates, in any order", () => {
+    const { interactions, report } = interactionsFromEvents([{ userId: "b", itemId: "x", time: 20 }, { userId: "a", itemId: "y", time: new Date(5) }, { userId: "b", itemId: "y", time: 10 }]);
+    expect(byId(interactions)).toEqual({ a: ["y"], b: ["y", "x"] });
+    expect(report).toMatchObject({ outOfOrder: 1, numRows: 3, span: { from: 5, to: 20 } });
+    expect(interactionsFromEvents([{ userId: "a", itemId: "x" }]).interactions.times).toBeUndefined();
+  });
+
+  it("refuses what it cannot order, by the event's number", () => {
+    const reading = (...events: InteractionEvent[]) => () => interactionsFromEvents(events);
+    expect(reading()).toThrow(expect.objectContaining({ code: "DATA_EMPTY" }));
+    expect(reading({ userId: "a", itemId: "x" }, { userId: "a", itemId: "" })).toThrow("event 2 has an empty itemId");
+    expect(reading({ userId: "a", itemId: "x", time: 1 }, { userId: "a", itemId: "y" })).toThrow("event 2 has no time");
+    expect(reading({ userId: "a", itemId: "x" }, { userId: "a", itemId: "y", time: 1 })).toThrow("event 2 has a time, those before it have none");
+    expect(reading({ userId: "a", itemId: "x", time: Number.NaN })).toThrow("the time of event 1 is NaN");
+    expect(reading({ userId: "a", itemId: "x", time: new Date("soon") })).toThrow("Invalid Date");
   });
 });
 

@@ -125,7 +125,8 @@ function parseNumber(cell: string | undefined): number | null {
 
 type ReadFacts = Pick<InteractionReport, "name" | "numRows" | "problems" | "columns" | "timeUnit" | "usersOnSeveralLines" | "leftOut">;
 
-function interactionsOf(log: EventLog, rules: InteractionRules, facts: ReadFacts): ReadInteractions {
+/** A log by the rules, and what they did. Errors: DATA_EMPTY where nothing is left, INVALID_ARGUMENT. */
+export function interactionsOf(log: EventLog, rules: InteractionRules, facts: ReadFacts): ReadInteractions {
   checkRules(rules, log.times !== undefined);
   const { interactions: all, counts } = historiesOf(log, rules);
   const { minEventsPerUser = 1, minEventsPerItem = 1 } = rules;
