@@ -29,6 +29,36 @@ export type { DeviceChoice } from "./inference/device.ts";
 export type { LoadingOptions } from "./inference/loading.ts";
 export { modelTrial } from "./inference/trial.ts";
 
+// Recommendation: who touched what
+export type { Interactions } from "./recommendation/interactions.ts";
+export { readInteractions, type ReadInteractions, type ReadInteractionsOptions } from "./recommendation/data/read.ts";
+export { readInteractionsFile, type ReadInteractionsFileOptions } from "./recommendation/data/read-file.ts";
+export { interactionsFromEvents, type InteractionEvent } from "./recommendation/data/from-events.ts";
+export { describeInteractions, type InteractionReport } from "./recommendation/data/report.ts";
+export { kCore } from "./recommendation/data/k-core.ts";
+export type { InteractionColumns } from "./recommendation/data/columns.ts";
+export type { InteractionRules } from "./recommendation/data/rules.ts";
+export type { LineFormat } from "./recommendation/data/id-lines.ts";
+export type { TimeUnit } from "./recommendation/data/times.ts";
+
+// Recommendation: what came next, and how well it is foreseen
+export type { RankingQuery, Split } from "./recommendation/split/split.ts";
+export { leaveOneOut } from "./recommendation/split/leave-one-out.ts";
+export { temporalSplit, type TemporalSplitOptions } from "./recommendation/split/temporal.ts";
+export { checkLeakage, type Leakage } from "./recommendation/split/leakage.ts";
+export { evaluateRecommender, type EvaluateRecommenderOptions, type RecommenderEvaluation } from "./recommendation/evaluation/evaluate.ts";
+export type { ItemRanker, ItemScorer, RankedTargets, RankRequest } from "./recommendation/evaluation/recommender.ts";
+export type { MeasureKey, Measures, SegmentMeasures } from "./recommendation/evaluation/segments.ts";
+export type { ItemSimilarity, ListQualities } from "./recommendation/evaluation/lists.ts";
+export type { BootstrapOptions, Interval } from "./recommendation/evaluation/bootstrap.ts";
+export { fitPopularity } from "./recommendation/baselines/popularity.ts";
+export { fitRecency, type RecencyOptions } from "./recommendation/baselines/recency.ts";
+export { fitItemKnn, type ItemKnnOptions } from "./recommendation/baselines/item-knn.ts";
+export { fitEase, type EaseOptions } from "./recommendation/baselines/ease.ts";
+export { fitBaselines, type FittedBaselines } from "./recommendation/baselines/fit-baselines.ts";
+export { compareRecommenders, describeComparison, type BaselineVerdict, type CompareOptions, type RecommenderComparison } from "./recommendation/evaluation/compare.ts";
+export { fitMarkov } from "./recommendation/baselines/markov.ts";
+
 // Files for other runtimes
 export { exportPretrained, type ExportPretrainedOptions, type OnnxExportSummary, type OnnxOptions } from "./onnx/export.ts";
 

@@ -16,7 +16,8 @@ export async function decodeText(source: TableSource): Promise<DecodedText> {
   return { text: plainLines(new TextDecoder().decode(bytes)), undecodableLines: undecodableLines(bytes) };
 }
 
-async function bytesOf(source: Exclude<TableSource, string>): Promise<Uint8Array> {
+/** Reads a source to its end; a stream can be read once. */
+export async function bytesOf(source: Exclude<TableSource, string>): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   return new Uint8Array(await (source instanceof Blob ? source : new Response(source)).arrayBuffer());
 }

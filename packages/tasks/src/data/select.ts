@@ -37,7 +37,8 @@ function requireColumns({ name, columns }: Table, wanted: readonly string[]): vo
   throw new HeddleError("COLUMN_MISSING", `[${name}] has no column ${JSON.stringify(missing)}; its columns are ${columns.map((column) => JSON.stringify(column)).join(", ")}: name one of them, and check that the first line names the columns`);
 }
 
-function select<Row>(table: Table, choose: (values: Readonly<Record<string, string>>, line: number) => Row | string): SelectedTexts<Row> {
+/** What `choose` makes of each row, or says against it. Error: DATA_INVALID where it says something against more than half of them. */
+export function select<Row>(table: Table, choose: (values: Readonly<Record<string, string>>, line: number) => Row | string): SelectedTexts<Row> {
   const rows: Row[] = [];
   const problems: RowProblem[] = [...table.problems];
   for (const { values, line } of table.rows) {

@@ -15,7 +15,7 @@ export interface ReadTableOptions {
 }
 
 export interface TableRow {
-  /** 1-based line where the row starts; the header is line 1. */
+  /** 1-based line where the row starts; the header is line 1. In Parquet, which has no lines, the row's number. */
   readonly line: number;
   /** By column name. Numbers and booleans of JSON Lines as text, null and absent keys as "", objects as JSON. */
   readonly values: Readonly<Record<string, string>>;
@@ -23,7 +23,8 @@ export interface TableRow {
 
 export interface Table {
   readonly name: string;
-  readonly format: TableFormat;
+  /** What it was read as: one of `TableFormat`, or "parquet". */
+  readonly format: TableFormat | "parquet";
   readonly columns: readonly string[];
   readonly rows: readonly TableRow[];
   /** Rows that could not be read, by line. */

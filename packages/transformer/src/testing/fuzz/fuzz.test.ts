@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FUZZ_READERS, fuzz } from "./index.ts";
+import { FUZZ_READERS, fuzz } from "../index.ts";
 
 // A few cases of each reader with every test run; `npm run fuzz -- --cases 1000000` for many, in processes with a bounded heap.
 const CASES = Number(process.env["HEDDLE_FUZZ"] ?? 300);
