@@ -14,18 +14,30 @@ export {
   pipeline,
   type FeatureExtractionPipeline,
   type FeatureExtractionPipelineOptions,
+  type FillMaskPipeline,
+  type PipelineTask,
+  type QuestionAnsweringPipeline,
   type TextClassificationPipeline,
   type TextClassificationPipelineOptions,
+  type TokenClassificationPipeline,
+  type ZeroShotClassificationPipeline,
 } from "./pipeline.ts";
 export { TextClassifier } from "./text-classification/classifier.ts";
 export type * from "./text-classification/types.ts";
 export type { FunctionToApply } from "./text-classification/scores.ts";
 export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
 export type { Pooling, PoolingChoice } from "./feature-extraction/pooling.ts";
+export { TokenClassifier } from "./token-classification/classifier.ts";
+export type * from "./token-classification/types.ts";
+export { QuestionAnswerer } from "./question-answering/answerer.ts";
+export type * from "./question-answering/types.ts";
+export { MaskFiller, type FilledMask, type FillMaskOptions } from "./fill-mask/filler.ts";
+export { ZeroShotClassifier, type ZeroShotClassification, type ZeroShotOptions } from "./zero-shot-classification/classifier.ts";
 export { TextGenerator } from "./text-generation/generator.ts";
 export type * from "./text-generation/types.ts";
 export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment, type TranscribeOptions, type Transcription } from "./speech-recognition/recognizer.ts";
 export type { DeviceChoice } from "./inference/device.ts";
+export type { LoadOptions } from "./inference/open-runner.ts";
 export { modelTrial } from "./inference/trial.ts";
 
 // Files for other runtimes

@@ -1,17 +1,12 @@
 import { openModelFolder, textConfigOf, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
-import { HeldDevice, type DeviceChoice } from "../inference/device.ts";
+import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
+import type { LoadOptions } from "../inference/open-runner.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
 import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
 
-export interface FeatureExtractorOptions {
-  readonly device?: DeviceChoice;
-  /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. */
-  readonly int8?: boolean;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
+export interface FeatureExtractorOptions extends LoadOptions {
   /** Default: what sentence-transformers wrote beside the model, else "none". */
   readonly pooling?: Pooling;
   /** Vectors of length 1. Default: what sentence-transformers wrote beside the model, else false. */

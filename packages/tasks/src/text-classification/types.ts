@@ -151,15 +151,6 @@ export interface ClassifyOptions {
   readonly onWarning?: (warning: WarningEvent) => void;
 }
 
-export interface LoadOptions {
-  readonly device?: DeviceChoice;
-  /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. Compare its answers with f32's on your own texts. */
-  readonly int8?: boolean;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
-}
-
 export interface EvaluateOptions {
   readonly batchSize?: number;
   readonly signal?: AbortSignal;

@@ -21,3 +21,5 @@ export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, 
 export type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";
 export { saveModel, statesToWrite } from "./save.ts";
+export { scoresOf } from "../nn/vocabulary-scores.ts";
+export { tokenAt } from "../nn/token-at.ts";

@@ -21,9 +21,13 @@ export interface SpannedToken {
   readonly token: string;
   readonly start: number;
   readonly end: number;
+  /** The number of its word in the text: what the pre-tokenizer keeps together. */
+  readonly word: number;
   /** What stands there of an added token that takes the white space beside it. */
   readonly spaced?: string;
 }
+
+type AddedSpan = Omit<SpannedToken, "word">;
 
 /**
  * The tokens that the library gives for a text, with their places in it: its steps once more, each with what its results stand for.
@@ -54,21 +58,24 @@ export class TextTokens {
 
   of(text: string): SpannedToken[] {
     const { normalizer, pre_tokenizer: preTokenizer } = this.library;
+    let word = 0;
     return this.#sections(AlignedText.of(text), this.#plain).flatMap((section, index) => {
-      if (section.added) return [section.added];
+      if (section.added) return [{ ...section.added, word: word++ }];
       const normal = normalizer ? normalize(normalizer, section.text) : section.text;
       return this.#sections(normal, this.#normalized).flatMap((part) => {
-        if (part.added) return [part.added];
+        if (part.added) return [{ ...part.added, word: word++ }];
         if (part.text.text === "") return [];
-        return this.#tokensOf(preTokenizer ? words(preTokenizer, part.text, index) : [part.text]);
+        const tokens = this.#tokensOf(preTokenizer ? words(preTokenizer, part.text, index) : [part.text], word);
+        word = (tokens.at(-1)?.word ?? word - 1) + 1;
+        return tokens;
       });
     });
   }
 
   /** A text cut at the added tokens in it, which may take the white space beside them with them. */
-  #sections(text: AlignedText, pattern: RegExp | undefined): { readonly text: AlignedText; readonly added?: SpannedToken }[] {
+  #sections(text: AlignedText, pattern: RegExp | undefined): { readonly text: AlignedText; readonly added?: AddedSpan }[] {
     if (!pattern) return [{ text }];
-    const sections: { text: AlignedText; added?: SpannedToken }[] = [];
+    const sections: { text: AlignedText; added?: AddedSpan }[] = [];
     const matches = [...text.text.matchAll(pattern)];
     let begin = 0;
     const plain = (end: number) => {
@@ -91,20 +98,27 @@ export class TextTokens {
     return sections;
   }
 
-  #tokensOf(pieces: readonly AlignedText[]): SpannedToken[] {
+  /** @param firstWord the number of the first piece */
+  #tokensOf(pieces: readonly AlignedText[], firstWord: number): SpannedToken[] {
     const model = this.library.model!;
+    const isUnknown = (one: string) => (model.tokens_to_ids.get(one) ?? model.unk_token_id) === model.unk_token_id;
     const tokens: SpannedToken[] = [];
+    let word = firstWord;
     for (const piece of pieces) {
-      for (const { token, start, end } of tokensOfWord(model, piece)) {
+      for (const { begin, token, start, end } of tokensOfWord(model, piece)) {
         const last = tokens.at(-1);
-        const isUnknown = (one: string) => (model.tokens_to_ids.get(one) ?? model.unk_token_id) === model.unk_token_id;
+        // SentencePiece's words begin with its sign for a space, though all are one piece here.
+        if (begin > 0 && piece.text[begin] === SPACE_SIGN) word++;
         if (model.fuse_unk && last && isUnknown(last.token) && isUnknown(token)) tokens[tokens.length - 1] = { ...last, end };
-        else tokens.push({ token, start, end });
+        else tokens.push({ token, start, end, word });
       }
+      word++;
     }
     return tokens;
   }
 }
+
+const SPACE_SIGN = "▁";
 
 /** Finds the longest of some texts at each place; undefined where there are none. */
 function anyOf(contents: readonly string[]): RegExp | undefined {
@@ -155,12 +169,17 @@ function utf8Length(character: string): number {
   return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
 
-function tokensOfWord(model: NonNullable<LibraryTokenizer["model"]>, word: AlignedText): SpannedToken[] {
+/** A token of a word with its place in the word, and in the text. */
+interface PlacedToken extends AddedSpan {
+  readonly begin: number;
+}
+
+function tokensOfWord(model: NonNullable<LibraryTokenizer["model"]>, word: AlignedText): PlacedToken[] {
   const { text } = word;
   const tokens = model.encode([text]);
   const prefix = model instanceof WordPiece ? (model.config.continuing_subword_prefix ?? "##") : "";
   const suffix = model.end_of_word_suffix ?? "";
-  const spanned: SpannedToken[] = [];
+  const spanned: PlacedToken[] = [];
   let begin = 0;
   /** Bytes of the character at `begin` that have had their tokens. */
   let bytes = 0;
@@ -173,7 +192,7 @@ function tokensOfWord(model: NonNullable<LibraryTokenizer["model"]>, word: Align
     if (!text.startsWith(surface, begin) || surface === "") {
       if (model instanceof BPE && model.byte_fallback && /^<0x[0-9A-F]{2}>$/.test(surface)) {
         const [start, stop] = word.span(begin, begin + character.length);
-        spanned.push({ token: token!, start, end: stop });
+        spanned.push({ begin, token: token!, start, end: stop });
         if (++bytes === utf8Length(character)) [begin, bytes] = [begin + character.length, 0];
         return;
       }
@@ -183,7 +202,7 @@ function tokensOfWord(model: NonNullable<LibraryTokenizer["model"]>, word: Align
     end = Math.min(end, text.length);
     if (end <= begin) return;
     const [start, stop] = word.span(begin, end);
-    if (token !== undefined && token !== null) spanned.push({ token, start, end: stop });
+    if (token !== undefined && token !== null) spanned.push({ begin, token, start, end: stop });
     begin = end;
   });
   return spanned;
