@@ -1,14 +1,18 @@
 import { HeddleError } from "@heddle/kernels";
-import type { ModelFolderSource } from "@heddle/transformer";
+import type { ModelFolderSource, RgbImage } from "@heddle/transformer";
 import { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
 import { MaskFiller, type FilledMask, type FillMaskOptions } from "./fill-mask/filler.ts";
+import { ImageClassifier, type ImageClassificationOptions } from "./image-classification/classifier.ts";
+import type { ImageLoadOptions } from "./inference/open-image-model.ts";
 import type { LoadOptions } from "./inference/open-runner.ts";
 import { QuestionAnswerer } from "./question-answering/answerer.ts";
 import type { Answer, Question, QuestionAnsweringOptions } from "./question-answering/types.ts";
 import { TextClassifier } from "./text-classification/classifier.ts";
 import type { Classification, ClassifyOptions } from "./text-classification/types.ts";
+import { Text2TextGenerator, type Text2TextLoadOptions, type Text2TextOptions } from "./text2text-generation/generator.ts";
 import { TokenClassifier } from "./token-classification/classifier.ts";
 import type { EntityGroup, TokenClassificationOptions, TokenEntity } from "./token-classification/types.ts";
+import { ZeroShotImageClassifier, type ZeroShotImageOptions } from "./zero-shot-image-classification/classifier.ts";
 import { ZeroShotClassifier, type ZeroShotClassification, type ZeroShotOptions } from "./zero-shot-classification/classifier.ts";
 
 export interface TextClassificationPipelineOptions extends LoadOptions, Pick<ClassifyOptions, "topK" | "functionToApply" | "batchSize" | "onWarning"> {}
@@ -68,6 +72,26 @@ export interface ZeroShotClassificationPipeline extends Disposable {
   (texts: readonly string[], candidateLabels: readonly string[], options?: ZeroShotOptions): Promise<ZeroShotClassification[]>;
 }
 
+/** A model that makes one text of another, as a function; `Key` is what its answers are called. */
+export interface Text2TextPipeline<Key extends string> extends Disposable {
+  (text: string, options?: Text2TextOptions): Promise<Record<Key, string>[]>;
+  /** One answer a text, in their order. */
+  (texts: readonly string[], options?: Text2TextOptions): Promise<Record<Key, string>[]>;
+}
+
+export interface ImageClassificationPipeline extends Disposable {
+  /** The best labels of a decoded image, best first; five without `topK`. */
+  (image: RgbImage, options?: ImageClassificationOptions): Promise<Classification[]>;
+  (images: readonly RgbImage[], options?: ImageClassificationOptions): Promise<Classification[][]>;
+  readonly labels: readonly string[];
+}
+
+export interface ZeroShotImageClassificationPipeline extends Disposable {
+  /** All labels, best first. */
+  (image: RgbImage, candidateLabels: readonly string[], options?: ZeroShotImageOptions): Promise<Classification[]>;
+  (images: readonly RgbImage[], candidateLabels: readonly string[], options?: ZeroShotImageOptions): Promise<Classification[][]>;
+}
+
 interface PipelineTasks {
   readonly "text-classification": { readonly pipeline: TextClassificationPipeline; readonly options: TextClassificationPipelineOptions };
   readonly "sentiment-analysis": PipelineTasks["text-classification"];
@@ -76,7 +100,12 @@ interface PipelineTasks {
   readonly ner: PipelineTasks["token-classification"];
   readonly "question-answering": { readonly pipeline: QuestionAnsweringPipeline; readonly options: LoadOptions };
   readonly "fill-mask": { readonly pipeline: FillMaskPipeline; readonly options: LoadOptions };
+  readonly "text2text-generation": { readonly pipeline: Text2TextPipeline<"generatedText">; readonly options: Text2TextLoadOptions };
+  readonly summarization: { readonly pipeline: Text2TextPipeline<"summaryText">; readonly options: Text2TextLoadOptions };
+  readonly translation: { readonly pipeline: Text2TextPipeline<"translationText">; readonly options: Text2TextLoadOptions };
   readonly "zero-shot-classification": { readonly pipeline: ZeroShotClassificationPipeline; readonly options: LoadOptions };
+  readonly "image-classification": { readonly pipeline: ImageClassificationPipeline; readonly options: ImageLoadOptions };
+  readonly "zero-shot-image-classification": { readonly pipeline: ZeroShotImageClassificationPipeline; readonly options: ImageLoadOptions };
 }
 
 export type PipelineTask = keyof PipelineTasks;
@@ -89,7 +118,12 @@ const openers: { readonly [T in PipelineTask]: (source: ModelFolderSource, optio
   ner: tokenPipeline,
   "question-answering": questionPipeline,
   "fill-mask": maskPipeline,
+  "text2text-generation": (source, options) => text2TextPipeline(source, options, "generatedText"),
+  summarization: (source, options) => text2TextPipeline(source, { task: "summarization", ...options }, "summaryText"),
+  translation: (source, options) => text2TextPipeline(source, { task: "translation", ...options }, "translationText"),
   "zero-shot-classification": zeroShotPipeline,
+  "image-classification": imagePipeline,
+  "zero-shot-image-classification": zeroShotImagePipeline,
 };
 
 /**
@@ -102,12 +136,17 @@ const openers: { readonly [T in PipelineTask]: (source: ModelFolderSource, optio
  */
 export function pipeline(task: "text-classification" | "sentiment-analysis", model: ModelFolderSource | TextClassifier, options?: TextClassificationPipelineOptions): Promise<TextClassificationPipeline>;
 export function pipeline<T extends PipelineTask>(task: T, model: ModelFolderSource, options?: PipelineTasks[T]["options"]): Promise<PipelineTasks[T]["pipeline"]>;
-export async function pipeline<T extends PipelineTask>(task: T, model: ModelFolderSource | TextClassifier, options: PipelineTasks[T]["options"] = {}): Promise<PipelineTasks[PipelineTask]["pipeline"]> {
-  if (!Object.hasOwn(openers, task)) throw new HeddleError("INVALID_ARGUMENT", `[pipeline] there is no task ${JSON.stringify(task)}; known are ${Object.keys(openers).join(", ")}`);
+/** Such as "translation_en_to_de", which also chooses among the tasks that a T5 was trained on. */
+export function pipeline(task: `translation_${string}_to_${string}`, model: ModelFolderSource, options?: Text2TextLoadOptions): Promise<Text2TextPipeline<"translationText">>;
+export async function pipeline<T extends PipelineTask>(task: T | `translation_${string}_to_${string}`, model: ModelFolderSource | TextClassifier, options: PipelineTasks[T]["options"] = {}): Promise<PipelineTasks[PipelineTask]["pipeline"]> {
+  if (/^translation_.+_to_.+$/.test(task) && !(model instanceof TextClassifier)) return openers.translation(model, { task, ...options });
+  if (!isTask(task)) throw new HeddleError("INVALID_ARGUMENT", `[pipeline] there is no task ${JSON.stringify(task)}; known are ${Object.keys(openers).join(", ")}`);
   if (!(model instanceof TextClassifier)) return openers[task](model, options);
   if (task !== "text-classification" && task !== "sentiment-analysis") throw new HeddleError("INVALID_ARGUMENT", `[pipeline] a TextClassifier gives labels, it is not for ${task}: pass a folder`);
   return classificationPipeline(model, options);
 }
+
+const isTask = (name: string): name is PipelineTask => Object.hasOwn(openers, name);
 
 /** A function with the parts of an object, and its end. */
 function withEnd<F extends object, P extends object>(call: F, owner: { dispose(): void }, parts: P): F & P & Disposable {
@@ -146,6 +185,15 @@ async function maskPipeline(source: ModelFolderSource, options: LoadOptions): Pr
   return withEnd(fill as FillMaskPipeline, filler, { maskToken: filler.maskToken });
 }
 
+async function text2TextPipeline<Key extends string>(source: ModelFolderSource, options: Text2TextLoadOptions, key: Key): Promise<Text2TextPipeline<Key>> {
+  const generator = await Text2TextGenerator.fromPretrained(source, options);
+  const write = async (texts: string | readonly string[], callOptions?: Text2TextOptions) => {
+    const written = await generator.generate(typeof texts === "string" ? [texts] : texts, callOptions);
+    return written.map(({ text }) => ({ [key]: text }) as Record<Key, string>);
+  };
+  return withEnd(write, generator, {});
+}
+
 async function zeroShotPipeline(source: ModelFolderSource, options: LoadOptions): Promise<ZeroShotClassificationPipeline> {
   const classifier = await ZeroShotClassifier.fromPretrained(source, options);
   const classify = async (texts: string | readonly string[], candidateLabels: readonly string[], callOptions?: ZeroShotOptions) => {
@@ -153,6 +201,26 @@ async function zeroShotPipeline(source: ModelFolderSource, options: LoadOptions)
     return typeof texts === "string" ? found[0]! : found;
   };
   return withEnd(classify as ZeroShotClassificationPipeline, classifier, {});
+}
+
+const isOneImage = (images: RgbImage | readonly RgbImage[]): images is RgbImage => "width" in images;
+
+async function imagePipeline(source: ModelFolderSource, options: ImageLoadOptions): Promise<ImageClassificationPipeline> {
+  const classifier = await ImageClassifier.fromPretrained(source, options);
+  const classify = async (images: RgbImage | readonly RgbImage[], callOptions?: ImageClassificationOptions) => {
+    const found = await classifier.classify(isOneImage(images) ? [images] : images, callOptions);
+    return isOneImage(images) ? found[0]! : found;
+  };
+  return withEnd(classify as ImageClassificationPipeline, classifier, { labels: classifier.labels });
+}
+
+async function zeroShotImagePipeline(source: ModelFolderSource, options: ImageLoadOptions): Promise<ZeroShotImageClassificationPipeline> {
+  const classifier = await ZeroShotImageClassifier.fromPretrained(source, options);
+  const classify = async (images: RgbImage | readonly RgbImage[], candidateLabels: readonly string[], callOptions?: ZeroShotImageOptions) => {
+    const found = await classifier.classify(isOneImage(images) ? [images] : images, candidateLabels, callOptions);
+    return isOneImage(images) ? found[0]! : found;
+  };
+  return withEnd(classify as ZeroShotImageClassificationPipeline, classifier, {});
 }
 
 async function classificationPipeline(model: ModelFolderSource | TextClassifier, { device, int8, signal, log, ...defaults }: TextClassificationPipelineOptions): Promise<TextClassificationPipeline> {

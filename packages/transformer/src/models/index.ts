@@ -23,3 +23,4 @@ export { parametersOf } from "./parameters.ts";
 export { saveModel, statesToWrite } from "./save.ts";
 export { scoresOf } from "../nn/vocabulary-scores.ts";
 export { tokenAt } from "../nn/token-at.ts";
+export { AutoProcessor, Processor, processorOf } from "./processor.ts";
