@@ -1,6 +1,6 @@
 export { HeddleError, listDevices, openDevice, toChromeTrace, type ChromeTrace, type Device, type DeviceName, type ErrorCode, type OpenDeviceOptions, type ProfileReport, type TuneEvent, type TuneResult } from "@heddle/kernels";
 export { defaultTrainingArguments, type TrainingArguments } from "@heddle/training";
-export { LOAD_DTYPES, lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type DownloadProgress, type HubAccess, type JsonSchema, type LoadDtype, type LoadProgress, type OutputSchema, type PushedCommit, type PushOptions, type UploadProgress, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type WrittenFile } from "@heddle/transformer";
+export { LOAD_DTYPES, lockFolder, ONNX_DTYPES, readWav, type ChatMessage, type DownloadProgress, type HubAccess, type JsonSchema, type LoadDtype, type LoadProgress, type OutputSchema, type PushedCommit, type PushOptions, type UploadProgress, type Sound, type FolderLock, type ModelFolderSource, type OnnxDtype, type RgbImage, type WrittenFile } from "@heddle/transformer";
 
 // Data
 export { readTable, type ReadTableOptions, type Table, type TableFormat, type TableRow } from "./data/table.ts";
@@ -14,19 +14,38 @@ export {
   pipeline,
   type FeatureExtractionPipeline,
   type FeatureExtractionPipelineOptions,
+  type FillMaskPipeline,
+  type ImageClassificationPipeline,
+  type PipelineTask,
+  type QuestionAnsweringPipeline,
+  type Text2TextPipeline,
   type TextClassificationPipeline,
   type TextClassificationPipelineOptions,
+  type TokenClassificationPipeline,
+  type ZeroShotClassificationPipeline,
+  type ZeroShotImageClassificationPipeline,
 } from "./pipeline.ts";
 export { TextClassifier } from "./text-classification/classifier.ts";
 export type * from "./text-classification/types.ts";
 export type { FunctionToApply } from "./text-classification/scores.ts";
 export { FeatureExtractor, type FeatureExtractorOptions } from "./feature-extraction/extractor.ts";
 export type { Pooling, PoolingChoice } from "./feature-extraction/pooling.ts";
+export { TokenClassifier } from "./token-classification/classifier.ts";
+export type * from "./token-classification/types.ts";
+export { QuestionAnswerer } from "./question-answering/answerer.ts";
+export type * from "./question-answering/types.ts";
+export { MaskFiller, type FilledMask, type FillMaskOptions } from "./fill-mask/filler.ts";
+export { Text2TextGenerator, type Text2TextLoadOptions, type Text2TextOptions, type WrittenText } from "./text2text-generation/generator.ts";
+export { ZeroShotClassifier, type ZeroShotClassification, type ZeroShotOptions } from "./zero-shot-classification/classifier.ts";
+export { ImageClassifier, type ImageClassificationOptions } from "./image-classification/classifier.ts";
+export { ZeroShotImageClassifier, type ZeroShotImageOptions } from "./zero-shot-image-classification/classifier.ts";
+export type { ImageLoadOptions } from "./inference/open-image-model.ts";
 export { TextGenerator } from "./text-generation/generator.ts";
 export type * from "./text-generation/types.ts";
 export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment, type TranscribeOptions, type Transcription } from "./speech-recognition/recognizer.ts";
 export type { DeviceChoice } from "./inference/device.ts";
 export type { LoadingOptions } from "./inference/loading.ts";
+export type { LoadOptions } from "./inference/open-runner.ts";
 export { modelTrial } from "./inference/trial.ts";
 
 // Recommendation: who touched what

@@ -2,6 +2,7 @@ export * from "./audio/index.ts";
 export * from "./checkpoint/index.ts";
 export * from "./config/index.ts";
 export * from "./generation/index.ts";
+export * from "./image/index.ts";
 export * from "./models/index.ts";
 export * from "./onnx/index.ts";
 export * from "./text/index.ts";

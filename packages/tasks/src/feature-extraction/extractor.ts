@@ -1,14 +1,12 @@
 import { openModelFolder, textConfigOf, type ModelFolderSource, type WrittenFile } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { loadTextModel } from "../inference/load.ts";
-import type { LoadingOptions } from "../inference/loading.ts";
+import type { LoadOptions } from "../inference/open-runner.ts";
 import { TextRunner, type RunTextsOptions } from "../inference/text-runner.ts";
 import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { pooledFeatures, storedPooling, type Pooling, type PoolingChoice } from "./pooling.ts";
 
-export interface FeatureExtractorOptions extends LoadingOptions {
-  /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. */
-  readonly int8?: boolean;
+export interface FeatureExtractorOptions extends LoadOptions {
   /** Default: what sentence-transformers wrote beside the model, else "none". */
   readonly pooling?: Pooling;
   /** Vectors of length 1. Default: what sentence-transformers wrote beside the model, else false. */

@@ -32,6 +32,12 @@ export async function encodeTexts(tokenizer: Tokenizer, texts: readonly string[]
   return { rows, truncated };
 }
 
+/** Throws INVALID_ARGUMENT for a text that is none. */
+export function checkTexts(texts: readonly unknown[]): void {
+  const wrong = texts.findIndex((text) => typeof text !== "string");
+  if (wrong >= 0) throw new HeddleError("INVALID_ARGUMENT", `[pipeline] text ${wrong} is ${texts[wrong] === null ? "null" : typeof texts[wrong]}: pass a string or an array of strings`);
+}
+
 export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw new HeddleError("ABORTED", `[${what}] was stopped before it was done`, { cause: signal.reason });
 }

@@ -1,12 +1,10 @@
-import { HeddleError } from "@heddle/kernels";
 import { pushModel, saveModel, type FolderLock, type ModelFolderSource, type PushedCommit, type PushOptions, type WrittenFile } from "@heddle/transformer";
-import { HeldDevice } from "../inference/device.ts";
-import { loadTextModel } from "../inference/load.ts";
-import { TextRunner } from "../inference/text-runner.ts";
+import { openTextRunner, type LoadOptions } from "../inference/open-runner.ts";
+import type { TextRunner } from "../inference/text-runner.ts";
 import { exportTextModel, type OnnxOptions } from "../onnx/export.ts";
 import { classifyTexts, evaluateRows } from "./answers.ts";
 import { fitTextClassifier } from "./fit.ts";
-import type { Classification, ClassifyOptions, EvaluateOptions, EvaluationReport, FitOptions, FitSummary, LabelledText, LoadOptions } from "./types.ts";
+import type { Classification, ClassifyOptions, EvaluateOptions, EvaluationReport, FitOptions, FitSummary, LabelledText } from "./types.ts";
 
 /** Texts in, labels out: a trained model with its tokenizer on a device. */
 export class TextClassifier {
@@ -32,19 +30,9 @@ export class TextClassifier {
   }
 
   /** Loads what `savePretrained` or Python's transformers wrote: a folder, or a model of the Hugging Face Hub. Errors: those of loading; WEIGHTS_MISSING without a trained head. */
-  static async fromPretrained(source: ModelFolderSource, { device, int8, ...options }: LoadOptions = {}): Promise<TextClassifier> {
-    const held = new HeldDevice(device, options.log, int8);
-    try {
-      const { model, tokenizer, maxLength, missing, label } = await loadTextModel(held, source, { ...options, head: "sequence-classification" });
-      if (missing.length > 0) {
-        model.dispose();
-        throw new HeddleError("WEIGHTS_MISSING", `[${label}] has no trained classifier (${missing.join(", ")}): fine-tune it first with TextClassifier.fit(rows, { model: FOLDER }) or \`heddle train --model FOLDER\``);
-      }
-      return new TextClassifier(new TextRunner(model, tokenizer, maxLength, int8), () => held.release());
-    } catch (error) {
-      held.release();
-      throw error;
-    }
+  static async fromPretrained(source: ModelFolderSource, options: LoadOptions = {}): Promise<TextClassifier> {
+    const { runner, release } = await openTextRunner(source, "sequence-classification", options, "fine-tune it first with TextClassifier.fit(rows, { model: FOLDER }) or `heddle train --model FOLDER`");
+    return new TextClassifier(runner, release);
   }
 
   /** In the order of their ids. */

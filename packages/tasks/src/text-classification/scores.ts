@@ -11,13 +11,16 @@ export function defaultFunctionToApply({ problemType, numLabels }: ModelConfig):
   return problemType === "multi_label_classification" || numLabels === 1 ? "sigmoid" : "softmax";
 }
 
-/** The k best labels of each text, chosen on the device: `scores` f32 and `ids` i32 [batch, k]. */
+/** The k best labels of each text, chosen on the device. */
 export function bestLabels(k: number, functionToApply: FunctionToApply): Finish {
-  const apply = { softmax, sigmoid, none: (logits: Tensor) => reshape(logits, logits.shape) }[functionToApply];
-  return ({ logits }) => {
-    const { values, indices } = topK(apply(logits!), k);
-    return { scores: values, ids: indices };
-  };
+  return ({ logits }) => labelScores(logits!, k, functionToApply);
+}
+
+/** Of logits [batch, labels] the k best: `scores` f32 and `ids` i32 [batch, k]. */
+export function labelScores(logits: Tensor, k: number, functionToApply: FunctionToApply): { readonly scores: Tensor; readonly ids: Tensor } {
+  const apply = { softmax, sigmoid, none: (plain: Tensor) => reshape(plain, plain.shape) }[functionToApply];
+  const { values, indices } = topK(apply(logits), k);
+  return { scores: values, ids: indices };
 }
 
 export function checkTopK(topK: number | null, numLabels: number): number {

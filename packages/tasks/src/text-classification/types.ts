@@ -152,11 +152,6 @@ export interface ClassifyOptions {
   readonly onWarning?: (warning: WarningEvent) => void;
 }
 
-export interface LoadOptions extends LoadingOptions {
-  /** Weights and their inputs in int8: about twice as fast, on the `cpu` device only. Compare its answers with f32's on your own texts. */
-  readonly int8?: boolean;
-}
-
 export interface EvaluateOptions {
   readonly batchSize?: number;
   readonly signal?: AbortSignal;

@@ -8,7 +8,7 @@ import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
 import type { Scope } from "../nn/scope.ts";
 import { bertEmbeddings } from "./bert.ts";
-import { firstToken } from "./encoder-heads.ts";
+import { firstToken, maskedLM, plainHeads } from "./encoder-heads.ts";
 
 // DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler, half as deep.
 
@@ -49,4 +49,16 @@ export function distilbertForSequenceClassification(scope: Scope, config: Distil
   const pooled = linear(scope.in("pre_classifier"), firstToken(encoder.lastHiddenState), { outputSize: hiddenSize, activation: "relu", initializerRange });
   const logits = linear(scope.in("classifier"), dropout(pooled, config.classifierDropout ?? config.hiddenDropoutProb, mode), { outputSize: numLabels, initializerRange });
   return { ...encoder, logits };
+}
+
+const heads = plainHeads<DistilBertConfig>("distilbert", distilbertModel);
+
+/** Tokens have the encoder's dropout; only the head for sequences has one of its own. */
+export const distilbertForTokenClassification: (typeof heads)["token-classification"] = (scope, config, inputs, mode) => heads["token-classification"](scope, { ...config, classifierDropout: config.hiddenDropoutProb }, inputs, mode);
+
+export const distilbertForQuestionAnswering = heads["question-answering"];
+
+export function distilbertForMaskedLM(scope: Scope, config: DistilBertConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
+  const encoder = distilbertModel(scope.in("distilbert"), config, inputs, mode);
+  return maskedLM(config, encoder, { dense: scope.in("vocab_transform"), norm: scope.in("vocab_layer_norm"), words: scope.in("distilbert.embeddings.word_embeddings"), bias: scope.in("vocab_projector") });
 }

@@ -5,7 +5,7 @@ import { bartDecode, bartEncode, bartForConditionalGeneration, bartModel, bartSc
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
 import { clipModel } from "../families/clip.ts";
-import { distilbertForSequenceClassification, distilbertModel } from "../families/distilbert.ts";
+import { distilbertForMaskedLM, distilbertForQuestionAnswering, distilbertForSequenceClassification, distilbertForTokenClassification, distilbertModel } from "../families/distilbert.ts";
 import type { DecoderModel } from "../families/decoder.ts";
 import { decoderHeads } from "../families/decoder-heads.ts";
 import { electraForMaskedLM, electraForSequenceClassification, electraModel } from "../families/electra.ts";
@@ -122,13 +122,21 @@ const modernbert = {
   "masked-lm": modernbertForMaskedLM,
 };
 
+const distilbert = {
+  none: distilbertModel,
+  "sequence-classification": distilbertForSequenceClassification,
+  "token-classification": distilbertForTokenClassification,
+  "question-answering": distilbertForQuestionAnswering,
+  "masked-lm": distilbertForMaskedLM,
+};
+
 const roberta = { none: robertaModel, "sequence-classification": robertaForSequenceClassification, ...plainHeads("roberta", robertaEncoder), "masked-lm": robertaForMaskedLM };
 
 const architectures: readonly Architecture[] = [
   ...encoder("Albert", "albert", "albert", { none: albertModel, "sequence-classification": albertForSequenceClassification, ...plainHeads("albert", albertEncoder), "masked-lm": albertForMaskedLM }),
   ...encoder("Bert", "bert", "bert", { none: bertModel, "sequence-classification": bertForSequenceClassification, ...plainHeads("bert", bertEncoder), "masked-lm": bertForMaskedLM }),
   ...encoder("DebertaV2", "deberta-v2", "deberta", { none: debertaV2Model, "sequence-classification": debertaV2ForSequenceClassification, ...plainHeads("deberta", debertaV2Model), "masked-lm": debertaV2ForMaskedLM }),
-  ...encoder("DistilBert", "distilbert", "distilbert", { none: distilbertModel, "sequence-classification": distilbertForSequenceClassification }),
+  ...encoder("DistilBert", "distilbert", "distilbert", distilbert),
   ...encoder("Electra", "electra", "electra", { none: electraModel, "sequence-classification": electraForSequenceClassification, ...plainHeads("electra", electraModel), "masked-lm": electraForMaskedLM }),
   ...family("ModernBert", { modelType: "modernbert", base: "model", heads: modernbert, smallest: ONE_TOKEN }),
   ...encoder("MPNet", "mpnet", "mpnet", { none: mpnetModel, "sequence-classification": mpnetForSequenceClassification, ...plainHeads("mpnet", mpnetEncoder), "masked-lm": mpnetForMaskedLM }),

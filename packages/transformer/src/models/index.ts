@@ -21,3 +21,6 @@ export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, 
 export type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 export { parametersOf } from "./parameters.ts";
 export { pushModel, saveModel, statesToWrite } from "./save.ts";
+export { scoresOf } from "../nn/vocabulary-scores.ts";
+export { tokenAt } from "../nn/token-at.ts";
+export { AutoProcessor, Processor, processorOf } from "./processor.ts";

@@ -191,7 +191,7 @@ function isBase(name: string, { head, basePrefix }: Architecture): boolean {
 }
 
 /** Where families keep a masked language model's second copy of the word embeddings and of its bias. */
-const TIED_DECODERS = ["cls.predictions.decoder.", "lm_head.decoder.", "generator_lm_head.weight", "predictions.decoder."];
+const TIED_DECODERS = ["cls.predictions.decoder.", "lm_head.decoder.", "generator_lm_head.weight", "predictions.decoder.", "vocab_projector.weight"];
 
 /** The same of families that may leave the two apart. */
 const TIED_HEADS = ["lm_head.weight", "embed_out.weight", "decoder.weight"];

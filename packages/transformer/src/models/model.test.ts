@@ -95,7 +95,7 @@ describe("parameters", () => {
 
 describe("a model", () => {
   const allHeads: Head[] = ["none", "sequence-classification", "token-classification", "question-answering", "masked-lm"];
-  const ofTexts = Object.keys(families).flatMap((family) => (family === "distilbert" ? allHeads.slice(0, 2) : allHeads).map((head) => [family as keyof typeof families, head] as const));
+  const ofTexts = Object.keys(families).flatMap((family) => allHeads.map((head) => [family as keyof typeof families, head] as const));
   const ofDecoders = Object.keys(decoders).flatMap((family) => (["none", "causal-lm", "sequence-classification", ...(family.startsWith("gpt") ? [] : ["token-classification"])] as Head[]).map((head) => [family as keyof typeof decoders, head] as const));
   const ofPairs = Object.keys(pairs).flatMap((family) => (["none", "seq2seq-lm"] as Head[]).map((head) => [family as keyof typeof pairs, head] as const));
   const heads = [...ofTexts, ...ofDecoders, ...ofPairs, ["vit", "none"], ["vit", "image-classification"], ["clip", "none"]] as const;
@@ -207,6 +207,6 @@ describe("loading", () => {
 
   it("names the known architectures", async () => {
     expect(() => architectureByName("GPT5")).toThrow(/no architecture "GPT5"; known: AlbertModel/);
-    expect(() => architectureFor("distilbert", "masked-lm")).toThrow(/family distilbert has no head masked-lm; it has none, sequence-classification/);
+    expect(() => architectureFor("distilbert", "causal-lm")).toThrow(/family distilbert has no head causal-lm; it has .*masked-lm/);
   });
 });

@@ -2,6 +2,8 @@ import type { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { HeddleError } from "@heddle/kernels";
 import { parseJson } from "../checkpoint/json.ts";
 import { createLibraryTokenizer } from "./library.ts";
+import { TextTokens, type SpannedToken } from "./spans/text-tokens.ts";
+import { trimSpans } from "./spans/trim.ts";
 import { findSpecialTokens, type SpecialTokenRole, type SpecialTokens } from "./special-tokens.ts";
 import { safeCut, truncatedLengths, type CutRule } from "./truncation.ts";
 
@@ -9,6 +11,19 @@ export interface Encoding {
   readonly ids: readonly number[];
   /** 0 for the first text, 1 for the second where the model tells them apart. */
   readonly typeIds: readonly number[];
+}
+
+/** A token of a text: its id, how the vocabulary spells it, and where it stands, [start, end) in UTF-16 code units as `text.slice` takes them. */
+export interface TextToken extends SpannedToken {
+  readonly id: number;
+}
+
+/** An encoding of tokens whose places are known. */
+export interface FramedTokens extends Encoding {
+  /** What stands behind each id; undefined for special tokens of the frame. */
+  readonly tokens: readonly (TextToken | undefined)[];
+  /** 0 for tokens of the first text, 1 for those of the second, undefined for the frame's. */
+  readonly sequences: readonly (0 | 1 | undefined)[];
 }
 
 export interface EncodeOptions {
@@ -45,6 +60,9 @@ export interface DecodeOptions {
 /** transformers writes 1e30 for "no limit". */
 const NO_LIMIT = 1e9;
 
+/** Stands before the number of a token while it is put into its frame; no vocabulary has it. */
+const MARK = "\0token\0";
+
 /** Text → ids → text, with the ids that Python's tokenizers gives for the same tokenizer.json. */
 export class Tokenizer {
   /** Ids run from 0 to `vocabSize - 1`, added tokens included. */
@@ -59,6 +77,7 @@ export class Tokenizer {
   readonly #ids: ReadonlyMap<string, number>;
   readonly #unknownId: number | undefined;
   readonly #cutRule: CutRule;
+  #textTokens: TextTokens | undefined;
 
   constructor(tokenizerJson: Readonly<Record<string, unknown>>, tokenizerConfig: Readonly<Record<string, unknown>> = {}) {
     this.tokenizerJson = tokenizerJson;
@@ -102,6 +121,35 @@ export class Tokenizer {
     return this.#assemble(first, second, addSpecialTokens);
   }
 
+  /** The tokens of a text with their places, without a frame; places are those of Python's tokenizers. */
+  tokenize(text: string): readonly TextToken[] {
+    this.#textTokens ??= new TextTokens(this.#library);
+    const tokens = this.#textTokens.of(wellFormed(text)).flatMap((spanned) => {
+      const id = this.#ids.get(spanned.token) ?? this.#unknownId;
+      return id === undefined ? [] : [{ id, ...spanned }];
+    });
+    return trimSpans(tokens, this.tokenizerJson["post_processor"]);
+  }
+
+  /** Puts tokens of one text or of two, whole or in part, between the special tokens that belong there: `encode` for tokens with places. */
+  frame(first: readonly TextToken[], second?: readonly TextToken[]): FramedTokens {
+    const marks = (tokens: readonly TextToken[], sequence: 0 | 1) => tokens.map((_, i) => `${MARK}${sequence}${i}`);
+    const framed = this.#frame(marks(first, 0), second ? marks(second, 1) : null, true);
+    const sequences = framed.tokens.map((token) => (token.startsWith(MARK) ? (Number(token[MARK.length]) as 0 | 1) : undefined));
+    const tokens = framed.tokens.map((token, i) => (sequences[i] === undefined ? undefined : [first, second!][sequences[i]]![Number(token.slice(MARK.length + 1))]));
+    return { ids: tokens.map((token, i) => token?.id ?? this.#ids.get(framed.tokens[i]!)!), typeIds: framed.typeIds, tokens, sequences };
+  }
+
+  /** Special tokens around one text, or two. */
+  frameSize(isPair = false): number {
+    return this.#frame([], isPair ? [] : null, true).tokens.length;
+  }
+
+  /** Pieces of the vocabulary as text, by the decoder that tokenizer.json names. */
+  tokensToText(tokens: readonly string[]): string {
+    return this.#library.decoder ? this.#library.decoder.decode([...tokens]) : tokens.join(" ");
+  }
+
   /** Encodes texts (or pairs of texts) into padded rows. */
   encodeBatch(texts: readonly (string | readonly [text: string, pair: string])[], options: EncodeBatchOptions = {}): EncodedBatch {
     const encodings = texts.map((text) => (typeof text === "string" ? this.encode(text, options) : this.encode(text[0], { ...options, pair: text[1] })));
@@ -143,7 +191,7 @@ export class Tokenizer {
   }
 
   #roomFor(maxLength: number, isPair: boolean, addSpecialTokens: boolean): number {
-    const special = addSpecialTokens ? this.#assemble([], isPair ? [] : null, true).ids.length : 0;
+    const special = addSpecialTokens ? this.frameSize(isPair) : 0;
     if (!Number.isInteger(maxLength) || maxLength < special) {
       throw new HeddleError("INVALID_ARGUMENT", `[tokenizer] maxLength is ${maxLength}, the special tokens alone are ${special}: choose a whole number of at least ${special + 1}`);
     }
@@ -151,13 +199,7 @@ export class Tokenizer {
   }
 
   #assemble(first: string[], second: string[] | null, addSpecialTokens: boolean): Encoding {
-    const processor = this.#library.post_processor;
-    const processed = processor?.post_process(first, second, addSpecialTokens) ?? { tokens: first, tokens_pair: second ?? undefined };
-    // The library's byte-level post-processor hands a pair back in two pieces.
-    const rest = processed.token_type_ids ? [] : (processed.tokens_pair ?? []);
-    const tokens = [...processed.tokens, ...rest];
-    const isRoberta = processor?.config.type === "RobertaProcessing"; // all zeros in Python
-    const typeIds = isRoberta ? tokens.map(() => 0) : (processed.token_type_ids ?? tokens.map((_, i) => (i < processed.tokens.length ? 0 : 1)));
+    const { tokens, typeIds } = this.#frame(first, second, addSpecialTokens);
     const ids: number[] = [];
     const keptTypeIds: number[] = [];
     tokens.forEach((token, i) => {
@@ -167,6 +209,17 @@ export class Tokenizer {
       keptTypeIds.push(typeIds[i]!);
     });
     return { ids, typeIds: keptTypeIds };
+  }
+
+  #frame(first: string[], second: string[] | null, addSpecialTokens: boolean): { readonly tokens: readonly string[]; readonly typeIds: readonly number[] } {
+    const processor = this.#library.post_processor;
+    const processed = processor?.post_process(first, second, addSpecialTokens) ?? { tokens: first, tokens_pair: second ?? undefined };
+    // The library's byte-level post-processor hands a pair back in two pieces.
+    const rest = processed.token_type_ids ? [] : (processed.tokens_pair ?? []);
+    const tokens = [...processed.tokens, ...rest];
+    const isRoberta = processor?.config.type === "RobertaProcessing"; // all zeros in Python
+    const typeIds = isRoberta ? tokens.map(() => 0) : (processed.token_type_ids ?? tokens.map((_, i) => (i < processed.tokens.length ? 0 : 1)));
+    return { tokens, typeIds };
   }
 }
 
