@@ -32,6 +32,7 @@ export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels
     case "single-label":
     case "token-classification":
     case "seq2seq-lm":
+    case "next-item":
     case "masked-lm": {
       const { decoder } = outputs;
       if (lossOnly && decoder && decoder.softCap === undefined && classWeights === undefined) {

@@ -9,6 +9,7 @@ export { stageFile, syncFolder, type StagedFile, type WritableFileSystem } from 
 export { openModelFolder, type ModelFolder } from "./folder/open.ts";
 export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
 export type { ModelWeights } from "./folder/weights.ts";
+export { recommenderFolder } from "./recommender.ts";
 export { lockFolder, type FolderLock } from "./folder/lock.ts";
 export { writeModelFolder, type ModelFolderContents } from "./folder/write.ts";
 export type { WriteModelFolderOptions, WrittenFile } from "./folder/write-together.ts";
