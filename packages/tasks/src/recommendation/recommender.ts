@@ -84,8 +84,7 @@ export class SequentialRecommender {
     if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
     const items = history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
     const seen = new Set(excludeSeen ? items : []);
-    const may = (item: number) => !seen.has(item) && (filter === undefined || filter(this.itemIds[item]!));
-    if (items.length === 0) return this.popular(topK, may, userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
+    if (items.length === 0) return this.popular(topK, filter, userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
     const best = await this.best(topK, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
     return best.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
@@ -100,7 +99,7 @@ export class SequentialRecommender {
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
     const own = this.catalogue.numberOf(itemId);
     const k = this.listSize(topK + 1 + this.foreignRows);
-    return this.known(await this.scorer.bestLike(rowOf(own), k), new Set([own])).slice(0, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    return this.known(await this.scorer.bestLike(rowOf(own), k), (item) => item !== own, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
 
   /**
@@ -163,31 +162,42 @@ export class SequentialRecommender {
   }
 
   /**
-   * A few items that may not come are dropped from a longer list; many, or a filter, are left out before it is made.
+   * The first of a longer list that may come. Where too few of it may, or many are seen, all that may not are left out before the
+   * list is made.
    *
    * @returns numbers of items and their scores
    */
   private async best(topK: number, seen: ReadonlySet<number>, filter: RecommendRequest["filter"], run: (k: number, allowed?: Float32Array) => Promise<BestRows>): Promise<(readonly [item: number, score: number])[]> {
+    const may = (item: number) => !seen.has(item) && (filter === undefined || filter(this.itemIds[item]!));
     const wanted = topK + seen.size + this.foreignRows;
-    if (!filter && wanted <= LIST_SIZES.at(-1)!) return this.known(await run(this.listSize(wanted)), seen).slice(0, topK);
+    if (wanted <= LIST_SIZES.at(-1)!) {
+      const size = this.listSize(filter ? LIST_SIZES.at(-1)! : wanted);
+      const found = this.known(await run(size), may, topK);
+      if (found.length === topK || size === this.config.vocabSize) return found;
+    }
     const allowed = new Float32Array(this.config.vocabSize);
-    for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(!seen.has(item) && (filter === undefined || filter(this.itemIds[item]!)));
-    return this.known(await run(this.listSize(topK), allowed), seen).slice(0, topK);
+    for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(may(item));
+    return this.known(await run(this.listSize(topK), allowed), () => true, topK);
   }
 
   private listSize(wanted: number): number {
     return Math.min(LIST_SIZES.find((size) => size >= wanted) ?? wanted, this.config.vocabSize);
   }
 
-  /** Those rows that are items, and not among `without`. */
-  private known({ rows, scores }: BestRows, without: ReadonlySet<number>): (readonly [item: number, score: number])[] {
-    return Array.from(rows, (row, i) => [row - 1, scores[i]!] as const).filter(([item]) => item >= 0 && item < this.catalogue.size && !without.has(item));
+  /** The first `count` of those rows that are items, and may come. */
+  private known({ rows, scores }: BestRows, may: (item: number) => boolean, count: number): (readonly [item: number, score: number])[] {
+    const found: (readonly [item: number, score: number])[] = [];
+    for (let i = 0; i < rows.length && found.length < count; i++) {
+      const item = rows[i]! - 1;
+      if (item >= 0 && item < this.catalogue.size && may(item)) found.push([item, scores[i]!]);
+    }
+    return found;
   }
 
-  private popular(topK: number, may: (item: number) => boolean, why: string): Recommendation[] {
+  private popular(topK: number, filter: RecommendRequest["filter"], why: string): Recommendation[] {
     const { counts } = this.catalogue;
     if (!counts) throw invalid(`${why}, and this model was saved without what is popular: pass interactions to fromPretrained, or a history`);
-    const items = counts.map((_, item) => item).filter(may).sort((a, b) => counts[b]! - counts[a]! || a - b);
+    const items = counts.map((_, item) => item).filter((item) => filter === undefined || filter(this.itemIds[item]!)).sort((a, b) => counts[b]! - counts[a]! || a - b);
     return items.slice(0, topK).map((item) => ({ itemId: this.itemIds[item]!, score: counts[item]!, fallback: "popularity" }));
   }
 

@@ -24,7 +24,7 @@ export interface RecommendRequest {
   readonly topK?: number;
   /** Whether what the visitor touched before is left out. Default true. */
   readonly excludeSeen?: boolean;
-  /** Which items may be recommended; asked for every item of the catalogue. */
+  /** Which items may be recommended. Asked for the best few hundred, and only where too few of these may come for the whole catalogue. */
   readonly filter?: (itemId: string) => boolean;
 }
 
