@@ -25,6 +25,9 @@ export type { Pooling, PoolingChoice } from "./feature-extraction/pooling.ts";
 export { TextGenerator } from "./text-generation/generator.ts";
 export type * from "./text-generation/types.ts";
 export { SpeechRecognizer, type SpeechRecognizerOptions, type TranscribedSegment, type TranscribeOptions, type Transcription } from "./speech-recognition/recognizer.ts";
+export { SequentialRecommender } from "./recommendation/recommender.ts";
+export type { Interactions } from "./recommendation/interactions.ts";
+export type * from "./recommendation/types.ts";
 export type { DeviceChoice } from "./inference/device.ts";
 export { modelTrial } from "./inference/trial.ts";
 
