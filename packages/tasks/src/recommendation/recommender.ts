@@ -4,8 +4,10 @@ import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue, countItems, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
+import { fitRecommender } from "./fit.ts";
+import type { Interactions } from "./interactions.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
-import type { LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
+import type { FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
@@ -59,6 +61,16 @@ export class SequentialRecommender {
       held.release();
       throw error;
     }
+  }
+
+  /**
+   * Trains a model on who touched what, in time order, on the CPU, a GPU or whatever `device` says, and ends with the epoch that ranks
+   * held-out events best.
+   *
+   * Errors: DATA_EMPTY, DATA_INVALID for ids that are there twice, INVALID_ARGUMENT, TRAINING_DIVERGED, ABORTED.
+   */
+  static fit(interactions: Interactions, options: FitRecommenderOptions = {}): Promise<SequentialRecommender> {
+    return fitRecommender(interactions, options, (parts) => new SequentialRecommender(parts));
   }
 
   /** The items' own ids. An item's number is its place here. */
