@@ -26,7 +26,7 @@ interface Fitted {
  * @param finish makes the recommender, which owns what it is given
  */
 export async function fitRecommender<R extends Fitted>(interactions: Interactions, options: FitRecommenderOptions, finish: (parts: RecommenderParts) => R): Promise<R> {
-  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, seed = 42, signal, onEvent: emit = () => undefined } = options;
+  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, seed = 42, onEvent: emit = () => undefined } = options;
   const { itemIds, userIds } = interactions;
   const { histories, validation } = holdOut(interactions, options.validation);
   const windows = histories.flatMap((history) => windowsOf(history, maxLength));
