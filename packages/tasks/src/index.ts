@@ -48,6 +48,10 @@ export type { LoadingOptions } from "./inference/loading.ts";
 export type { LoadOptions } from "./inference/open-runner.ts";
 export { modelTrial } from "./inference/trial.ts";
 
+// Recommendation
+export { SequentialRecommender } from "./recommendation/recommender.ts";
+export type * from "./recommendation/types.ts";
+
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";
 export { readInteractions, type ReadInteractions, type ReadInteractionsOptions } from "./recommendation/data/read.ts";

@@ -80,6 +80,7 @@ export class Evaluator {
       case "token-classification":
       case "masked-lm":
       case "seq2seq-lm":
+      case "next-item":
         return { prediction: argmax(logits!), logits: logits! };
       case "causal-lm": {
         // What was predicted for a token stands at the token before it.

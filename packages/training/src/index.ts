@@ -6,6 +6,7 @@ export { collatorFor, type BatchContext, type DataCollator } from "./data/batche
 export { epochOrder, type EpochOrderOptions } from "./data/order.ts";
 export { problemOf, type Problem } from "./problem.ts";
 export { contrastiveLoss, taskLoss, type Labels, type TaskLossOptions } from "./losses.ts";
+export { gbceExponent, type NextItemLoss } from "./next-item-loss.ts";
 export { decayExceptBiasAndNorm, TrainStep, type DecayParameters, type StepReport, type StepRun, type TrainStepOptions } from "./train-step.ts";
 export { classificationMetrics, confusionMatrix, multiLabelMetrics, type ClassificationMetrics, type ClassScores } from "./metrics/classification.ts";
 export { defaultMetrics, type ComputeMetrics, type EvaluationPredictions, type Metrics } from "./metrics/evaluation.ts";

@@ -1,6 +1,7 @@
 import { add, asTensor, bceWithLogits, broadcastTo, cast, concat, constant, crossEntropy, div, HeddleError, isQuantized, less, linearCrossEntropy, max, maximum, mean, mseLoss, mul, slice, sum, transpose, where, type Tensor, type TensorLike } from "@heddle/kernels";
 import type { ModelOutputs } from "@heddle/transformer";
 import { IGNORE_INDEX } from "./data/dataset.ts";
+import { nextItemLoss, type NextItemLoss } from "./next-item-loss.ts";
 import type { Problem } from "./problem.ts";
 
 export interface TaskLossOptions {
@@ -8,6 +9,8 @@ export interface TaskLossOptions {
   labelSmoothingFactor?: number;
   /** f32 [labels], how much each class counts; for single-label and token classification. */
   classWeights?: TensorLike;
+  /** Of a model that recommends; the softmax over all items by default. */
+  nextItemLoss?: NextItemLoss;
   /** True: nothing else reads the logits, so those over a vocabulary need not be in memory all at once. */
   lossOnly?: boolean;
 }
@@ -17,6 +20,10 @@ export interface Labels {
   readonly labels?: Tensor;
   readonly startPositions?: Tensor;
   readonly endPositions?: Tensor;
+  /** i32 [labels]: where in [batch · length] the places stand that `labels` i32 [labels] is about. */
+  readonly labelPlaces?: Tensor;
+  /** i32 [negatives]: classes drawn for this batch. */
+  readonly negatives?: Tensor;
 }
 
 /**
@@ -25,7 +32,7 @@ export interface Labels {
  * @param attentionMask [batch, length]; rows without a single token count for nothing. undefined: all rows count
  * @throws INPUT_MISSING where the labels or logits that the problem needs are absent
  */
-export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor | undefined, { labelSmoothingFactor = 0, classWeights, lossOnly = false }: TaskLossOptions = {}): Tensor {
+export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels, attentionMask: Tensor | undefined, { labelSmoothingFactor = 0, classWeights, nextItemLoss: lossOfItems, lossOnly = false }: TaskLossOptions = {}): Tensor {
   const unweighted = { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor };
   const options = { ...unweighted, ...(classWeights !== undefined && { weight: classWeights }) };
   switch (problem) {
@@ -39,6 +46,8 @@ export function taskLoss(problem: Problem, outputs: ModelOutputs, labels: Labels
       }
       return crossEntropy(given(outputs.logits, "logits"), given(labels.labels, "labels"), options);
     }
+    case "next-item":
+      return nextItemLoss(given(outputs.decoder, "scores of items"), { ...labels, labels: given(labels.labels, "labels") }, { labelSmoothingFactor, ...(lossOfItems && { loss: lossOfItems }) });
     case "causal-lm":
       return taskLoss("masked-lm", outputs, { labels: nextTokens(given(labels.labels, "labels")) }, attentionMask, { labelSmoothingFactor, lossOnly });
     case "regression":
@@ -87,7 +96,7 @@ function ignoreFrom(positions: Tensor, length: number): Tensor {
   return cast(where(less(asFloats, length), asFloats, IGNORE_INDEX), "i32");
 }
 
-function given(tensor: Tensor | undefined, name: string): Tensor {
+function given<T>(tensor: T | undefined, name: string): T {
   if (!tensor) throw new HeddleError("INPUT_MISSING", `[taskLoss] ${name} are missing: give every row a label, and use a model with a head for the task`);
   return tensor;
 }

@@ -2,10 +2,10 @@ import { HeddleError } from "@heddle/kernels";
 import type { Model } from "@heddle/transformer";
 
 /** What a model learns: decides its labels, its loss and its predictions. */
-export type Problem = "single-label" | "multi-label" | "regression" | "token-classification" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "question-answering";
+export type Problem = "single-label" | "multi-label" | "regression" | "token-classification" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "question-answering" | "next-item";
 
-/** Whether there is a label, and a prediction, for each token. */
-export const isPerToken = (problem: Problem): boolean => problem === "token-classification" || problem === "masked-lm" || problem === "causal-lm" || problem === "seq2seq-lm";
+/** Whether there is a label, and a prediction, for each token or item. */
+export const isPerToken = (problem: Problem): boolean => problem === "token-classification" || problem === "masked-lm" || problem === "causal-lm" || problem === "seq2seq-lm" || problem === "next-item";
 
 /**
  * The problem of a model, as transformers decides it: the head, and for sequence classification `problem_type` in
@@ -18,6 +18,7 @@ export function problemOf({ architecture, config }: Pick<Model, "architecture" |
     case "causal-lm":
     case "seq2seq-lm":
     case "question-answering":
+    case "next-item":
       return architecture.head;
     case "image-classification":
     case "sequence-classification":

@@ -3,6 +3,7 @@ import { splitInputs, type Model } from "@heddle/transformer";
 import type { TrainingArguments } from "./arguments.ts";
 import type { Batch } from "./data/collate.ts";
 import { contrastiveLoss, taskLoss } from "./losses.ts";
+import type { NextItemLoss } from "./next-item-loss.ts";
 import { OptimizerStates } from "./optimizer-states.ts";
 import { problemOf } from "./problem.ts";
 import { randomBits, randomStream } from "./random.ts";
@@ -18,6 +19,8 @@ export interface TrainStepOptions
   decayParameters?: DecayParameters;
   /** How much each class counts in the loss, by class id. */
   classWeights?: readonly number[];
+  /** Of a model that recommends; the softmax over all items by default. */
+  nextItemLoss?: NextItemLoss;
   /** Keeps an exponential moving average of the weights: average ← emaDecay · average + (1 − emaDecay) · weights. */
   emaDecay?: number;
 }
@@ -119,10 +122,10 @@ export class TrainStep {
   }
 
   private backward({ dropoutKey, ...batch }: Record<string, Tensor>): { loss: Tensor; gradients: Tensor[] } {
-    const { labelSmoothingFactor, classWeights } = this.options;
+    const { labelSmoothingFactor, classWeights, nextItemLoss } = this.options;
     const { inputs, labels } = splitInputs(batch);
     const outputs = this.model.forward(inputs, { dropoutKey: dropoutKey! });
-    const options = { labelSmoothingFactor, lossOnly: true, ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) };
+    const options = { labelSmoothingFactor, lossOnly: true, ...(nextItemLoss && { nextItemLoss }), ...(classWeights && { classWeights: this.states.classWeights(classWeights) }) };
     // A model of images and texts needs no labels.
     const loss = outputs.logitsPerImage ? contrastiveLoss(outputs.logitsPerImage) : taskLoss(problemOf(this.model), outputs, labels, inputs.attentionMask, options);
     return { loss, gradients: gradients(loss, this.parameters.map(([, state]) => state)) };

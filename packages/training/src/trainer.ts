@@ -8,6 +8,7 @@ import type { EncodedDataset } from "./data/dataset.ts";
 import { alignPredictions, Evaluator, type RowPrediction } from "./evaluate.ts";
 import type { TrainingEvent } from "./events.ts";
 import { defaultMetrics, type ComputeMetrics, type Metrics } from "./metrics/evaluation.ts";
+import type { NextItemLoss } from "./next-item-loss.ts";
 import { TrainStep, type DecayParameters } from "./train-step.ts";
 import { TrainingRun } from "./training-run.ts";
 
@@ -21,7 +22,7 @@ export interface TrainerOptions {
   computeMetrics?: ComputeMetrics;
   /** By default `collate` with the model's padding, lengths and labels. */
   dataCollator?: DataCollator;
-  lossOptions?: { classWeights?: readonly number[] };
+  lossOptions?: { classWeights?: readonly number[]; nextItemLoss?: NextItemLoss };
   /** Which parameters `weightDecay` applies to; by default all but biases and layer norms. */
   decayParameters?: DecayParameters;
   /** Evaluates, saves and ends with a moving average of the weights: 0.999 and the like. Off by default. */
@@ -89,7 +90,7 @@ export class Trainer {
       const checkpoint = resumeFromCheckpoint === false ? null : await findCheckpoint(resumeFromCheckpoint, outputDir);
       if (outputDir !== null && checkpoint === null) await refuseForeignCheckpoints(outputDir);
       const { model, trainDataset = [], decayParameters, emaDecay, lossOptions, tokenDropout, files = {}, now = () => performance.now() } = this.options;
-      const trainStep = new TrainStep(model, { ...this.args, decayParameters, emaDecay, classWeights: lossOptions?.classWeights });
+      const trainStep = new TrainStep(model, { ...this.args, decayParameters, emaDecay, classWeights: lossOptions?.classWeights, nextItemLoss: lossOptions?.nextItemLoss });
       try {
         const run = new TrainingRun({
           model,
@@ -98,7 +99,7 @@ export class Trainer {
           collator: this.collator,
           trainStep,
           evaluate: (evaluationSignal) => this.evaluate(undefined, { signal: evaluationSignal }),
-          decisive: { emaDecay, classWeights: lossOptions?.classWeights, tokenDropout },
+          decisive: { emaDecay, classWeights: lossOptions?.classWeights, nextItemLoss: lossOptions?.nextItemLoss, tokenDropout },
           files,
           now,
         });

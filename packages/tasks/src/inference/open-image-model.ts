@@ -15,14 +15,14 @@ export interface OpenedImageModel {
 }
 
 /** A folder's model of images with what prepares them. Errors: those of loading and `processorOf`; INVALID_ARGUMENT for a model that sees nothing; WEIGHTS_MISSING without a trained head. */
-export async function openImageModel(source: ModelFolderSource, head: Head, { device, signal, log }: ImageLoadOptions): Promise<OpenedImageModel> {
-  await using folder = await openModelFolder(source);
+export async function openImageModel(source: ModelFolderSource, head: Head, { device, ...options }: ImageLoadOptions): Promise<OpenedImageModel> {
+  await using folder = await openModelFolder(source, options);
   const { architecture, config } = modelPlan(folder, { head });
   const { imageProcessor, tokenizer } = await processorOf(folder);
   if (!imageProcessor) throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which sees no images: choose a ViT or CLIP folder`);
-  const held = new HeldDevice(device, log);
+  const held = new HeldDevice(device, options.log);
   try {
-    const { model, missing } = await loadModel(await held.open(() => modelTrial(architecture, config, USUAL_BATCH)), folder, { head, ...(signal && { signal }) });
+    const { model, missing } = await loadModel(await held.open(() => modelTrial(architecture, config, USUAL_BATCH)), folder, { ...options, head });
     if (missing.length > 0) {
       model.dispose();
       throw new HeddleError("WEIGHTS_MISSING", `[${folder.label}] has no trained head for ${head} (${missing.join(", ")}): choose a checkpoint that was trained for this task`);

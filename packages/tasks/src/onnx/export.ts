@@ -34,6 +34,7 @@ const TASKS: Readonly<Record<Head, string>> = {
   "causal-lm": "text-generation",
   "seq2seq-lm": "text2text-generation",
   "image-classification": "image-classification",
+  "next-item": "next-item",
 };
 
 const SPECIAL_TOKENS_FILE = "special_tokens_map.json";

@@ -56,11 +56,11 @@ export class Text2TextGenerator {
   ) {}
 
   /** Loads the folder of a model that makes one text of another. Errors: those of loading. */
-  static async fromPretrained(source: ModelFolderSource, { device, signal, log, task }: Text2TextLoadOptions = {}): Promise<Text2TextGenerator> {
-    await using folder = await openModelFolder(source);
-    const held = new HeldDevice(device, log);
+  static async fromPretrained(source: ModelFolderSource, { device, task, ...options }: Text2TextLoadOptions = {}): Promise<Text2TextGenerator> {
+    await using folder = await openModelFolder(source, options);
+    const held = new HeldDevice(device, options.log);
     try {
-      const loaded = await loadTextModel(held, folder, { head: "seq2seq-lm", ...(signal && { signal }) });
+      const loaded = await loadTextModel(held, folder, { ...options, head: "seq2seq-lm" });
       try {
         return new Text2TextGenerator(loaded, () => held.release(), await storedDefaults(folder, loaded, task));
       } catch (error) {

@@ -26,13 +26,15 @@ export interface DecisiveOptions {
   emaDecay?: number;
   classWeights?: readonly number[];
   tokenDropout?: object;
+  nextItemLoss?: object;
 }
 
-export function decisiveArguments(args: TrainingArguments, { emaDecay, classWeights, tokenDropout }: DecisiveOptions): TrainerState["heddle"]["arguments"] {
+export function decisiveArguments(args: TrainingArguments, { emaDecay, classWeights, tokenDropout, nextItemLoss }: DecisiveOptions): TrainerState["heddle"]["arguments"] {
   return {
     ...Object.fromEntries(DECISIVE.map((name) => [name, args[name]])),
     emaDecay: emaDecay ?? null,
     classWeights: classWeights ? JSON.stringify(classWeights) : null,
     tokenDropout: tokenDropout ? JSON.stringify(tokenDropout) : null,
+    ...(nextItemLoss && { nextItemLoss: JSON.stringify(nextItemLoss) }),
   };
 }

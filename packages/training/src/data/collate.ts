@@ -97,6 +97,7 @@ function collateLabels(rows: readonly EncodedRow[], length: number, { problem, b
       throw invalid("pairs of texts are not put together here yet; give batches with decoderInputIds and labels to TrainStep");
     case "token-classification":
     case "causal-lm":
+    case "next-item":
     case "masked-lm": {
       const labels = new Int32Array(batchSize * length).fill(IGNORE_INDEX);
       const classes = problem === "token-classification" ? numLabels : Infinity;

@@ -29,6 +29,7 @@ export function defaultMetrics({ problem, numLabels, predictions, labels }: Eval
       return { accuracy, precisionMicro: micro.precision, recallMicro: micro.recall, f1Macro: macro.f1, f1Micro: micro.f1 };
     }
     case "masked-lm":
+    case "next-item":
     case "causal-lm":
     case "seq2seq-lm":
       return { accuracy: share(labels, (label, i) => label === predictions[i]) };

@@ -19,6 +19,7 @@ import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
 import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
+import { parseSASRecConfig, sasrecToJson, type SASRecConfig } from "./sasrec.ts";
 import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
 import { parseT5Config, t5ToJson, type T5Config } from "./t5.ts";
 import { parseWhisperConfig, whisperToJson, type WhisperConfig } from "./whisper.ts";
@@ -45,6 +46,7 @@ interface ConfigOf {
   qwen2: Qwen2Config;
   qwen3: Qwen3Config;
   roberta: RobertaConfig;
+  sasrec: SASRecConfig;
   smollm3: SmolLM3Config;
   t5: T5Config;
   whisper: WhisperConfig;
@@ -82,6 +84,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   qwen2: { parse: parseQwen2Config, toJson: qwenToJson },
   qwen3: { parse: parseQwen3Config, toJson: qwenToJson },
   roberta: { parse: parseRobertaConfig, toJson: robertaToJson },
+  sasrec: { parse: parseSASRecConfig, toJson: sasrecToJson },
   smollm3: { parse: parseSmolLM3Config, toJson: smollm3ToJson },
   t5: { parse: parseT5Config, toJson: t5ToJson },
   whisper: { parse: parseWhisperConfig, toJson: whisperToJson },
@@ -117,7 +120,9 @@ export function createConfig<T extends ModelType>({ labels, ...options }: Config
 /** Sizes that follow from others in the family's defaults follow from the new ones too. */
 function derived(base: ModelConfig, options: object): Partial<DecoderConfig> {
   const { hiddenSize, numAttentionHeads, vocabSize } = { ...base, ...options } as DecoderConfig;
+  const { numItems } = { ...base, ...options } as { readonly numItems?: number };
   return {
+    ...(numItems !== undefined && { vocabSize: numItems + 1, intermediateSize: 4 * hiddenSize }),
     // A small vocabulary has no row for a large one's padding.
     ...("numKeyValueHeads" in base && (base.padTokenId ?? 0) >= vocabSize && { padTokenId: undefined }),
     ...("headDim" in base && base.headDim === base.hiddenSize / base.numAttentionHeads && { headDim: hiddenSize / numAttentionHeads }),

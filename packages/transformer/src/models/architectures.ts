@@ -23,6 +23,7 @@ import { phi3Model } from "../families/phi3.ts";
 import { qwen2Model } from "../families/qwen2.ts";
 import { qwen3Model } from "../families/qwen3.ts";
 import { robertaEncoder, robertaForMaskedLM, robertaForSequenceClassification, robertaModel } from "../families/roberta.ts";
+import { sasrecForNextItem, sasrecModel } from "../families/sasrec.ts";
 import { smollm3Model } from "../families/smollm3.ts";
 import { t5CrossKeysAndValues, t5Decode, t5Encode, t5ForConditionalGeneration, t5Model, t5Scores } from "../families/t5.ts";
 import { whisperCrossKeysAndValues, whisperDecode, whisperEncode, whisperForConditionalGeneration, whisperModel, whisperScores } from "../families/whisper.ts";
@@ -31,11 +32,11 @@ import type { CrossSource, KeysAndValues } from "../nn/cross-attention.ts";
 import type { ForwardMode } from "../nn/forward-mode.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
 import type { Scope } from "../nn/scope.ts";
-import { ONE_TOKEN, ONE_TOKEN_EACH, ONE_TYPED_TOKEN, oneImage, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
+import { ONE_ITEM, ONE_TOKEN, ONE_TOKEN_EACH, ONE_TYPED_TOKEN, oneImage, requireInputs, type EncoderInputs, type InputName, type ModelInputs, type SmallestInputs } from "./inputs.ts";
 import type { Decoder, EncoderOutputs, ModelOutputs } from "./outputs.ts";
 
 /** What a model is for: decides its outputs and its loss. */
-export type Head = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "image-classification";
+export type Head = "none" | "sequence-classification" | "token-classification" | "question-answering" | "masked-lm" | "causal-lm" | "seq2seq-lm" | "image-classification" | "next-item";
 
 export interface Architecture {
   /** As in config.json's `architectures`. */
@@ -72,6 +73,7 @@ const SUFFIXES: Readonly<Record<Head, string>> = {
   "causal-lm": "ForCausalLM",
   "seq2seq-lm": "ForConditionalGeneration",
   "image-classification": "ForImageClassification",
+  "next-item": "ForNextItem",
 };
 
 interface Family<C extends ModelConfig, I> {
@@ -197,6 +199,8 @@ const architectures: readonly Architecture[] = [
 
   ...family("CLIP", { modelType: "clip", base: "clip", heads: { none: clipModel }, smallest: ({ visionConfig }) => ({ ...ONE_TOKEN, ...oneImage(visionConfig) }) }),
   ...family("ViT", { modelType: "vit", base: "vit", heads: { none: vitModel, "image-classification": vitForImageClassification }, smallest: oneImage }),
+
+  ...family("SASRec", { modelType: "sasrec", base: "", heads: { none: sasrecModel, "next-item": sasrecForNextItem }, smallest: ONE_ITEM }),
 ];
 
 /** Throws ARCHITECTURE_UNKNOWN with the known names. */

@@ -76,6 +76,8 @@ export type SmallestInputs = Readonly<Partial<Record<InputName, TensorType>>>;
 
 const ids: TensorType = { dtype: "i32", shape: [1, 1] };
 
+/** A history tells its padding by the padding's id. */
+export const ONE_ITEM: SmallestInputs = { inputIds: ids };
 export const ONE_TOKEN: SmallestInputs = { inputIds: ids, attentionMask: ids };
 export const ONE_TYPED_TOKEN: SmallestInputs = { ...ONE_TOKEN, tokenTypeIds: ids };
 export const ONE_TOKEN_EACH: SmallestInputs = { ...ONE_TOKEN, decoderInputIds: ids };

@@ -15,7 +15,7 @@ describe("topK", () => {
     await checkForward(device, best(k), { x: randomTensor(shape, 1) }, 0);
   });
 
-  it.each([[33, 8], [2049, 12], [5000, 3]])("gives the lower index first where values are equal (%i candidates, k = %i)", async (candidates, k) => {
+  it.each([[33, 8], [2049, 12], [5000, 3], [40001, 6]])("gives the lower index first where values are equal (%i candidates, k = %i)", async (candidates, k) => {
     const x = { shape: [2, candidates], data: Float32Array.from({ length: 2 * candidates }, (_, i) => (Math.imul(i, 2654435761) >>> 8) % 7) };
     await checkForward(device, best(k), { x }, 0);
     await checkForward(device, best(k), { x: { shape: [2, candidates], data: new Float32Array(2 * candidates).fill(-3.4e38) } }, 0);

@@ -4,6 +4,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, type TensorLike } from "../../program/trace.ts";
 import { formatShape } from "../../program/types.ts";
 import { reshape } from "../reshape/op.ts";
+import { onnxTopK } from "./op.onnx.ts";
 import { referenceTopK } from "./op.reference.ts";
 import { lowerTopK } from "./op.wgsl.ts";
 
@@ -25,10 +26,7 @@ const topKOp = defineOp<TopKAttributes>({
   reference: referenceTopK,
   rowWise: { inputs: [0], outputs: [0, 1] },
   lower: lowerTopK,
-  onnx({ graph, inputs: [x], attributes: { k } }) {
-    const [values, indices] = graph.node("", "TopK", [x!.value, graph.ints([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
-    return [values!, graph.cast(indices!, "i32")];
-  },
+  onnx: onnxTopK,
 });
 
 /**

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { SequentialRecommender } from "./recommender.ts";
+import type { FitRecommenderEvent } from "./types.ts";
+import { windowCollator, windowsOf } from "./windows.ts";
+
+describe("windows", () => {
+  it("cut a history into pieces, each place with what comes next", () => {
+    expect(windowsOf([5, 6, 7, 8, 9, 10], 3)).toEqual([
+      { inputIds: Int32Array.of(8, 9, 10), label: [9, 10, 11] },
+      { inputIds: Int32Array.of(6, 7), label: [7, 8] },
+    ]);
+    expect(windowsOf([5], 3)).toEqual([]);
+  });
+
+  it("are padded on the left, and only labelled places are listed", () => {
+    const collator = windowCollator({ maxLength: 8, numItems: 20, numNegatives: 5 });
+    const context = { rowNumbers: [4, 0], batchSize: 2, training: true, seed: 1, epoch: 0 };
+    const { inputIds, labels, labelPlaces, negatives } = collator(windowsOf([5, 6, 7, 8], 2), context);
+    expect(inputIds).toEqual({ shape: [2, 8], data: Int32Array.of(0, 0, 0, 0, 0, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 6) });
+    expect([...labels!.data].slice(0, 4)).toEqual([8, 9, 7, -100]);
+    expect([...labelPlaces!.data].slice(0, 3)).toEqual([6, 7, 15]);
+    expect([...negatives!.data].every((item) => item >= 1 && item <= 20)).toBe(true);
+    expect(collator(windowsOf([5, 6], 2), context)["negatives"]).toEqual(negatives);
+    expect(collator(windowsOf([5, 6], 2), { ...context, epoch: 1 })["negatives"]).not.toEqual(negatives);
+  });
+});
+
+/** Everyone goes round the same circle of items, from another one on. */
+const circle = {
+  userIds: Array.from({ length: 24 }, (_, user) => `user-${user}`),
+  itemIds: Array.from({ length: 12 }, (_, item) => `item-${item}`),
+  histories: Array.from({ length: 24 }, (_, user) => Int32Array.from({ length: 6 }, (_place, i) => (user + i) % 12)),
+};
+const small = { device: "cpu", maxLength: 6, hiddenSize: 16, numHiddenLayers: 1, dropout: 0.1, batchSize: 12, learningRate: 0.01, numTrainEpochs: 30, evalEpochs: 10, numNegatives: 8 } as const;
+
+describe("SequentialRecommender.fit", () => {
+  it.each(["softmax", "sampled-softmax", "gbce"] as const)("learns what comes next by %s", async (loss) => {
+    const events: FitRecommenderEvent[] = [];
+    using recommender = await SequentialRecommender.fit(circle, { ...small, loss, onEvent: (event) => events.push(event) });
+    expect((await recommender.recommend({ history: ["item-3", "item-4", "item-5"], topK: 1 }))[0]!.itemId).toBe("item-6");
+    expect((await recommender.recommend({ userId: "user-1", topK: 1 }))[0]!.itemId).toBe("item-7");
+    expect(events[0]).toMatchObject({ type: "plan", numItems: 12, numWindows: 24, numValidation: 24, stepsPerEpoch: 2 });
+    expect(events.filter(({ type }) => type === "epoch")).toHaveLength(30);
+    expect(Math.max(...events.map((event) => (event.type === "evaluation" ? event.hitRate : 0)))).toBe(1);
+  });
+
+  it("wants somebody with two events, and stops when told", async () => {
+    await expect(SequentialRecommender.fit({ ...circle, histories: circle.histories.map((history) => history.subarray(0, 1)) }, small)).rejects.toMatchObject({ code: "DATA_EMPTY" });
+    const controller = new AbortController();
+    const stopped = SequentialRecommender.fit(circle, { ...small, signal: controller.signal, onEvent: ({ type }) => type === "epoch" && controller.abort() });
+    await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
+  });
+});

@@ -1,0 +1,138 @@
+import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
+import { gbceExponent, Trainer, type NextItemLoss } from "@heddle/training";
+import { architectureFor, createConfig, createModel, type Model } from "@heddle/transformer";
+import { HeldDevice } from "../inference/device.ts";
+import { throwIfAborted } from "../inference/encode.ts";
+import { modelTrial } from "../inference/trial.ts";
+import { Catalogue } from "./catalogue.ts";
+import { countItems } from "./data/select-events.ts";
+import type { Interactions } from "./interactions.ts";
+import type { RecommenderParts } from "./recommender.ts";
+import type { FitRecommenderOptions, HeldOutEvent, RanksOptions } from "./types.ts";
+import { windowCollator, windowsOf } from "./windows.ts";
+
+/** Enough to tell epochs apart. */
+const MAX_VALIDATION = 10_000;
+const CUTOFF = 10;
+
+/** What `fit` needs of the recommender that it trains. */
+interface Fitted {
+  ranks(histories: readonly ArrayLike<number>[], targets: ArrayLike<number>, options?: RanksOptions): Promise<Int32Array>;
+  dispose(): void;
+}
+
+/**
+ * A SASRec of one's own: windows of every history, AdamW, and the epoch that ranks held-out events best.
+ *
+ * @param finish makes the recommender, which owns what it is given
+ */
+export async function fitRecommender<R extends Fitted>(interactions: Interactions, options: FitRecommenderOptions, finish: (parts: RecommenderParts) => R): Promise<R> {
+  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, seed = 42, onEvent: emit = () => undefined } = options;
+  const { itemIds, userIds } = interactions;
+  const { histories, validation } = holdOut(interactions, options.validation);
+  const windows = histories.flatMap((history) => windowsOf(history, maxLength));
+  if (windows.length === 0) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
+  const catalogue = new Catalogue(itemIds, [...countItems(interactions.histories, itemIds.length)]);
+  const config = createConfig({
+    modelType: "sasrec", numItems: itemIds.length, hiddenSize, numHiddenLayers, numAttentionHeads, normPlacement, maxPositionEmbeddings: maxLength, positionEmbeddingType: positions, finalNorm: normPlacement !== "post",
+    hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout,
+  });
+  const architecture = architectureFor("sasrec", "next-item");
+  const held = new HeldDevice(options.device, undefined);
+  let recommender: R | undefined;
+  let model: Model | undefined;
+  try {
+    const device = await held.open(() => modelTrial(architecture, config, { batchSize, length: maxLength }));
+    model = createModel(device, architecture, config, seed);
+    const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
+    recommender = finish({ model, catalogue, histories: byUser, release: () => held.release() });
+    const { loss, numNegatives } = lossOf(options, itemIds.length);
+    using trainer = new Trainer({
+      model,
+      trainDataset: windows,
+      dataCollator: windowCollator({ maxLength, numItems: itemIds.length, numNegatives }),
+      lossOptions: { nextItemLoss: loss },
+      args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate: 1e-3, maxGradNorm: 5, lrSchedulerType: "constant", numTrainEpochs: options.numTrainEpochs ?? 200, ...(options.learningRate !== undefined && { learningRate: options.learningRate }), ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }) },
+    });
+    await train(trainer, model, { recommender, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } });
+    return recommender;
+  } catch (error) {
+    if (recommender) recommender.dispose();
+    else {
+      model?.dispose();
+      held.release();
+    }
+    throw error;
+  }
+}
+
+interface TrainContext {
+  readonly recommender: Fitted;
+  readonly validation: readonly HeldOutEvent[];
+  readonly options: FitRecommenderOptions;
+  readonly emit: NonNullable<FitRecommenderOptions["onEvent"]>;
+  readonly sizes: { readonly numItems: number; readonly numWindows: number; readonly numValidation: number };
+}
+
+/** Ends with the weights of the best evaluation, or the last ones where nothing is held out. */
+async function train(trainer: Trainer, model: Model, { recommender, validation, options, emit, sizes }: TrainContext): Promise<void> {
+  const { patience = 5, evalEpochs = 2, signal, numTrainEpochs = 200 } = options;
+  let best = { ndcg: -1, weights: null as ReadonlyMap<State, HostTensor["data"]> | null };
+  let worseSince = 0;
+  let startedAt = performance.now();
+  for await (const event of trainer.train({ ...(signal && { signal }) })) {
+    if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
+    if (event.type === "start") emit({ type: "plan", device: model.device.description, ...sizes, numParameters: model.numParameters, stepsPerEpoch: event.stepsPerEpoch, peakBytes: event.memory.peakBytes });
+    if (event.type !== "step") continue;
+    const epoch = Math.round(event.epoch);
+    emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
+    if (validation.length > 0 && (epoch % evalEpochs === 0 || epoch === numTrainEpochs)) {
+      const { hitRate, ndcg } = measure(await recommender.ranks(validation.map(({ history }) => history), validation.map(({ target }) => target), { exclude: validation.map(({ history }) => history), ...(signal && { signal }) }));
+      const isBest = ndcg > best.ndcg;
+      emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
+      worseSince = isBest ? 0 : worseSince + 1;
+      if (isBest) best = { ndcg, weights: await copyOf(model) };
+      if (worseSince >= patience) break;
+    }
+    startedAt = performance.now();
+  }
+  for (const [state, data] of best.weights ?? []) state.write(data);
+}
+
+async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State, HostTensor["data"]>> {
+  const states = [...parameters.values()];
+  const copies = await device.readStates(states);
+  return new Map(states.map((state, i) => [state, copies[i]!]));
+}
+
+function measure(ranks: Int32Array): { hitRate: number; ndcg: number } {
+  let [hits, gain] = [0, 0];
+  for (const rank of ranks) {
+    if (rank >= CUTOFF) continue;
+    hits++;
+    gain += 1 / Math.log2(rank + 2);
+  }
+  return { hitRate: hits / ranks.length, ndcg: gain / ranks.length };
+}
+
+/** Each user's last event, of those with three at least, where nobody has chosen what to validate on. */
+function holdOut({ histories }: Interactions, given: readonly HeldOutEvent[] | undefined): { histories: readonly Int32Array[]; validation: readonly HeldOutEvent[] } {
+  if (given) return { histories, validation: given };
+  const long = histories.filter(({ length }) => length >= 3);
+  const every = Math.max(1, long.length / MAX_VALIDATION);
+  const validation = Array.from({ length: Math.floor(long.length / every) }, (_, i) => long[Math.floor(i * every)]!).map((history) => ({ history: history.subarray(0, -1), target: history.at(-1)! }));
+  return { histories: histories.map((history) => (history.length >= 3 ? history.subarray(0, -1) : history)), validation };
+}
+
+function lossOf({ loss = "softmax", numNegatives = 256, calibration = 0.75 }: FitRecommenderOptions, numItems: number): { loss: NextItemLoss; numNegatives: number } {
+  switch (loss) {
+    case "softmax":
+      return { loss: { type: loss }, numNegatives: 0 };
+    case "sampled-softmax":
+      return { loss: { type: loss, numItems }, numNegatives };
+    case "bce":
+      return { loss: { type: loss }, numNegatives };
+    case "gbce":
+      return { loss: { type: loss, exponent: gbceExponent(numNegatives, numItems, calibration) }, numNegatives };
+  }
+}

@@ -1,0 +1,234 @@
+import { HeddleError } from "@heddle/kernels";
+import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type Model, type ModelFolderSource, type SASRecConfig } from "@heddle/transformer";
+import { HeldDevice } from "../inference/device.ts";
+import { throwIfAborted } from "../inference/encode.ts";
+import { modelTrial } from "../inference/trial.ts";
+import { Catalogue, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
+import { countItems } from "./data/select-events.ts";
+import { fitRecommender } from "./fit.ts";
+import type { Interactions } from "./interactions.ts";
+import { Scorer, type BestRows } from "./scorer.ts";
+import type { FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
+
+const DEFAULT_TOP_K = 10;
+/** Places of a list from the device, so that a handful of programs serves all requests. */
+const LIST_SIZES = [64, 256];
+
+/** What a recommender is made of. */
+export interface RecommenderParts {
+  readonly model: Model;
+  readonly catalogue: Catalogue;
+  /** By user, numbers of items, oldest first. */
+  readonly histories: ReadonlyMap<string, Int32Array>;
+  readonly release: () => void;
+}
+
+/** Histories in, the items that come next out. */
+export class SequentialRecommender {
+  private readonly model: Model;
+  private readonly catalogue: Catalogue;
+  private readonly scorer: Scorer;
+  private disposed = false;
+
+  constructor(private readonly parts: RecommenderParts) {
+    this.model = parts.model;
+    this.catalogue = parts.catalogue;
+    this.scorer = new Scorer(parts.model);
+  }
+
+  /**
+   * A folder that `savePretrained` wrote, or a SASRec checkpoint of pmixer/SASRec.pytorch, or of ICLRec or S3-Rec.
+   *
+   * Errors: those of loading; INVALID_ARGUMENT for a model of another family; DATA_INVALID for ids that do not fit.
+   */
+  static async fromPretrained(source: ModelFolderSource, { device, signal, log, itemIds, interactions }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
+    await using opened = await openModelFolder(source);
+    const folder = await recommenderFolder(opened);
+    const held = new HeldDevice(device, log);
+    let model: Model | undefined;
+    try {
+      const { architecture, config } = modelPlan(folder, { head: "next-item" });
+      if (config.modelType !== "sasrec") throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which recommends nothing: choose a SASRec folder`);
+      const { numItems } = config;
+      if (itemIds && itemIds.length !== numItems) throw new HeddleError("DATA_INVALID", `[SequentialRecommender] itemIds has ${itemIds.length} ids, the model of ${folder.label} has ${numItems} items: give one for each, in the order of its rows`);
+      const stored = itemIds ? new Catalogue(itemIds, undefined) : ((await readCatalogue(folder, numItems)) ?? new Catalogue(Array.from({ length: numItems }, (_, i) => String(i + 1)), undefined));
+      const histories = interactions ? historiesByUser(interactions, stored) : new Map<string, Int32Array>();
+      const catalogue = interactions ? new Catalogue(stored.itemIds, [...countItems([...histories.values()], numItems)]) : stored;
+      const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
+      ({ model } = await loadModel(on, folder, { head: "next-item", ...(signal && { signal }) }));
+      return new SequentialRecommender({ model, catalogue, histories, release: () => held.release() });
+    } catch (error) {
+      model?.dispose();
+      held.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Trains a model on who touched what, in time order, on the CPU, a GPU or whatever `device` says, and ends with the epoch that ranks
+   * held-out events best.
+   *
+   * Errors: DATA_EMPTY, DATA_INVALID for ids that are there twice, INVALID_ARGUMENT, TRAINING_DIVERGED, ABORTED.
+   */
+  static fit(interactions: Interactions, options: FitRecommenderOptions = {}): Promise<SequentialRecommender> {
+    return fitRecommender(interactions, options, (parts) => new SequentialRecommender(parts));
+  }
+
+  /** The items' own ids. An item's number is its place here. */
+  get itemIds(): readonly string[] {
+    return this.catalogue.itemIds;
+  }
+
+  /** How many of the newest items of a history count. */
+  get maxLength(): number {
+    return this.config.maxPositionEmbeddings;
+  }
+
+  /**
+   * The items that most likely come next, best first, of equal ones the earlier in `itemIds`. Of a visitor of whom nothing is known,
+   * what is touched most, marked as `fallback`. Empty where all items are filtered out or seen.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item, a `topK` below 1, both `history` and `userId` or neither, or a visitor of whom nothing
+   * is known where what is popular is not known either
+   */
+  async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter }: RecommendRequest): Promise<Recommendation[]> {
+    this.assertUsable();
+    if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
+    if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
+    const items = history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
+    const seen = new Set(excludeSeen ? items : []);
+    if (items.length === 0) return this.popular(topK, filter, userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
+    const best = await this.best(topK, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
+    return best.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+  }
+
+  /**
+   * The items most like one of the catalogue, by their embeddings, without that item itself.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item
+   */
+  async similarItems(itemId: string, { topK = DEFAULT_TOP_K }: { readonly topK?: number } = {}): Promise<SimilarItem[]> {
+    this.assertUsable();
+    if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
+    const own = this.catalogue.numberOf(itemId);
+    const k = this.listSize(topK + 1 + this.foreignRows);
+    return this.known(await this.scorer.bestLike(rowOf(own), k), (item) => item !== own, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+  }
+
+  /**
+   * Of each user, how many items rank before the target: 0 where it is the best. Counted on the device over the whole catalogue, of
+   * equal scores by the order of `itemIds`.
+   *
+   * @param histories numbers of `itemIds`, oldest first; each with one item at least
+   * @param targets what was touched next
+   * @throws INVALID_ARGUMENT, ABORTED
+   */
+  async ranks(histories: readonly ArrayLike<number>[], targets: ArrayLike<number>, { exclude = [], signal, onProgress }: RanksOptions = {}): Promise<Int32Array> {
+    this.assertUsable();
+    if (targets.length !== histories.length || (exclude.length > 0 && exclude.length !== histories.length)) throw invalid(`ranks wants a target${exclude.length > 0 ? " and what to exclude" : ""} for each of ${histories.length} histories, got ${targets.length}${exclude.length > 0 ? ` and ${exclude.length}` : ""}`);
+    const excluded = histories.map((_, user) => new Set([...this.rowsOutside(), ...Array.from(exclude[user] ?? [], rowOf)]));
+    const mostExcluded = excluded.reduce((most, { size }) => Math.max(most, size), 1);
+    const ranks = new Int32Array(histories.length);
+    const { usersAtOnce } = this.scorer;
+    for (let begin = 0; begin < histories.length; begin += usersAtOnce) {
+      throwIfAborted(signal, "ranks");
+      const end = Math.min(begin + usersAtOnce, histories.length);
+      const rows = histories.slice(begin, end).map((history, i) => this.checked(history, begin + i));
+      const targetRows = Int32Array.from(this.checked(Array.prototype.slice.call(targets, begin, end) as number[], begin));
+      ranks.set(await this.scorer.rowsAbove(rows, targetRows, excluded.slice(begin, end), mostExcluded), begin);
+      onProgress?.({ doneUsers: end, totalUsers: histories.length });
+    }
+    return ranks;
+  }
+
+  /** Writes a folder that `fromPretrained` loads (Node): the model, its items, and how often each was touched. No user's history is in it. */
+  async savePretrained(folder: string): Promise<void> {
+    this.assertUsable();
+    await saveModel(this.model, folder, { files: { [ITEMS_FILE]: this.catalogue.toJson() } });
+  }
+
+  /** Frees the model, and the device where it was opened for this recommender. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.scorer.dispose();
+    this.model.dispose();
+    this.parts.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private get config(): SASRecConfig {
+    return this.model.config as SASRecConfig;
+  }
+
+  /** Rows of the table that are no item: padding's, and any behind the items. */
+  private get foreignRows(): number {
+    return this.config.vocabSize - this.config.numItems;
+  }
+
+  private *rowsOutside(): Generator<number> {
+    yield 0;
+    for (let row = this.config.numItems + 1; row < this.config.vocabSize; row++) yield row;
+  }
+
+  /**
+   * The first of a longer list that may come. Where too few of it may, or many are seen, all that may not are left out before the
+   * list is made.
+   *
+   * @returns numbers of items and their scores
+   */
+  private async best(topK: number, seen: ReadonlySet<number>, filter: RecommendRequest["filter"], run: (k: number, allowed?: Float32Array) => Promise<BestRows>): Promise<(readonly [item: number, score: number])[]> {
+    const may = (item: number) => !seen.has(item) && (filter === undefined || filter(this.itemIds[item]!));
+    const wanted = topK + seen.size + this.foreignRows;
+    if (wanted <= LIST_SIZES.at(-1)!) {
+      const size = this.listSize(filter ? LIST_SIZES.at(-1)! : wanted);
+      const found = this.known(await run(size), may, topK);
+      if (found.length === topK || size === this.config.vocabSize) return found;
+    }
+    const allowed = new Float32Array(this.config.vocabSize);
+    for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(may(item));
+    return this.known(await run(this.listSize(topK), allowed), () => true, topK);
+  }
+
+  private listSize(wanted: number): number {
+    return Math.min(LIST_SIZES.find((size) => size >= wanted) ?? wanted, this.config.vocabSize);
+  }
+
+  /** The first `count` of those rows that are items, and may come. */
+  private known({ rows, scores }: BestRows, may: (item: number) => boolean, count: number): (readonly [item: number, score: number])[] {
+    const found: (readonly [item: number, score: number])[] = [];
+    for (let i = 0; i < rows.length && found.length < count; i++) {
+      const item = rows[i]! - 1;
+      if (item >= 0 && item < this.catalogue.size && may(item)) found.push([item, scores[i]!]);
+    }
+    return found;
+  }
+
+  private popular(topK: number, filter: RecommendRequest["filter"], why: string): Recommendation[] {
+    const { counts } = this.catalogue;
+    if (!counts) throw invalid(`${why}, and this model was saved without what is popular: pass interactions to fromPretrained, or a history`);
+    const items = counts.map((_, item) => item).filter((item) => filter === undefined || filter(this.itemIds[item]!)).sort((a, b) => counts[b]! - counts[a]! || a - b);
+    return items.slice(0, topK).map((item) => ({ itemId: this.itemIds[item]!, score: counts[item]!, fallback: "popularity" }));
+  }
+
+  /** Items as rows of the table. Throws INVALID_ARGUMENT for none, and for a number that no item has. */
+  private checked(items: ArrayLike<number>, user: number): number[] {
+    if (items.length === 0) throw invalid(`ranks: history ${user} is empty; leave out users without one`);
+    return Array.from(items, (item) => {
+      if (Number.isInteger(item) && item >= 0 && item < this.catalogue.size) return rowOf(item);
+      throw invalid(`ranks: user ${user} has item number ${item}; the ${this.catalogue.size} items are numbered from 0`);
+    });
+  }
+
+  private assertUsable(): void {
+    if (this.disposed) throw new HeddleError("DISPOSED", "[recommender] was disposed: load the model again");
+  }
+}
+
+/** The row of the model's table of an item: row 0 is padding's. */
+const rowOf = (item: number): number => item + 1;
+
+const invalid = (what: string) => new HeddleError("INVALID_ARGUMENT", `[recommender] ${what}`);

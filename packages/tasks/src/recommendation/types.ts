@@ -1,0 +1,108 @@
+import type { DeviceChoice } from "../inference/device.ts";
+import type { Interactions } from "./interactions.ts";
+
+export interface RecommenderOptions {
+  readonly device?: DeviceChoice;
+  readonly signal?: AbortSignal;
+  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
+  readonly log?: (line: string) => void;
+}
+
+export interface LoadRecommenderOptions extends RecommenderOptions {
+  /** The items' own ids, in the order of the model's rows, where the folder does not tell them. Default: "1", "2", "3" … */
+  readonly itemIds?: readonly string[];
+  /** Who touched what: for `userId`, and for what is popular. A folder has neither histories nor names of users. */
+  readonly interactions?: Interactions;
+}
+
+export interface RecommendRequest {
+  /** Items that the visitor touched, oldest first. Only the newest count, as many as the model's window holds. */
+  readonly history?: readonly string[];
+  /** A user of the interactions that the recommender was given. One whom nobody knows gets what is popular, marked so. */
+  readonly userId?: string;
+  /** Default 10. Fewer come back where fewer are left. */
+  readonly topK?: number;
+  /** Whether what the visitor touched before is left out. Default true. */
+  readonly excludeSeen?: boolean;
+  /** Which items may be recommended. Asked for the best few hundred, and only where too few of these may come for the whole catalogue. */
+  readonly filter?: (itemId: string) => boolean;
+}
+
+export interface Recommendation {
+  readonly itemId: string;
+  /** The model's score, larger for likelier; of what is merely popular, how often it was touched. */
+  readonly score: number;
+  /** There where nothing is known of the visitor: these are the items touched most. */
+  readonly fallback?: "popularity";
+}
+
+export interface SimilarItem {
+  readonly itemId: string;
+  /** Cosine of the two items' embeddings. */
+  readonly score: number;
+}
+
+export interface RanksOptions {
+  /** For each user, items that do not count, as what was touched before. Numbers of `itemIds`. */
+  readonly exclude?: readonly ArrayLike<number>[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly doneUsers: number; readonly totalUsers: number }) => void;
+}
+
+/** A loss over all items, or over some drawn for each batch: see `NextItemLoss`. */
+export type RecommenderLoss = "softmax" | "sampled-softmax" | "bce" | "gbce";
+
+/** What came next for somebody, to choose the best epoch by. */
+export interface HeldOutEvent {
+  /** Numbers of the interactions' itemIds, oldest first. */
+  readonly history: Int32Array;
+  readonly target: number;
+}
+
+export interface FitRecommenderOptions {
+  readonly device?: DeviceChoice;
+  /** How many of the newest items of a history count. Default 50. */
+  readonly maxLength?: number;
+  /** Default 64. */
+  readonly hiddenSize?: number;
+  /** Default 2. */
+  readonly numHiddenLayers?: number;
+  /** Default 2. */
+  readonly numAttentionHeads?: number;
+  /** Default "post". */
+  readonly normPlacement?: "query" | "pre" | "post";
+  /** Default "learned". */
+  readonly positions?: "learned" | "rotary";
+  /** Of hidden states and attention. Default 0.5. */
+  readonly dropout?: number;
+  /** Default "softmax". */
+  readonly loss?: RecommenderLoss;
+  /** Items drawn for each batch, for the losses that draw. Default 256. */
+  readonly numNegatives?: number;
+  /** gSASRec's t, for "gbce". Default 0.75. */
+  readonly calibration?: number;
+  /** At most so many. Default 200. */
+  readonly numTrainEpochs?: number;
+  /** Evaluations without a better one before training ends. Default 5. */
+  readonly patience?: number;
+  /** Epochs between evaluations. Default 2. */
+  readonly evalEpochs?: number;
+  /** Histories in a batch. Default 128. */
+  readonly batchSize?: number;
+  /** Default 0.001. */
+  readonly learningRate?: number;
+  /** Default 0. */
+  readonly weightDecay?: number;
+  /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */
+  readonly validation?: readonly HeldOutEvent[];
+  /** Default 42. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: FitRecommenderEvent) => void;
+}
+
+export type FitRecommenderEvent =
+  | { readonly type: "plan"; readonly device: string; readonly numItems: number; readonly numWindows: number; readonly numValidation: number; readonly numParameters: number; readonly stepsPerEpoch: number; readonly peakBytes: number }
+  | { readonly type: "epoch"; readonly epoch: number; readonly loss: number; readonly seconds: number }
+  /** HR and NDCG at 10 among the whole catalogue, earlier items of the user aside. */
+  | { readonly type: "evaluation"; readonly epoch: number; readonly hitRate: number; readonly ndcg: number; readonly best: boolean };
