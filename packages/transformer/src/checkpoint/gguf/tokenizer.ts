@@ -21,17 +21,21 @@ export interface TokenizerFiles {
 export function tokenizerOf(file: GgufFile): TokenizerFiles {
   const { metadata, source } = file;
   const read = (key: string) => metadata[`tokenizer.ggml.${key}`];
-  const tokens = read("tokens");
-  if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === "string")) throw invalid(source, "has no list of tokens");
-  const kinds = Array.isArray(read("token_type")) ? (read("token_type") as number[]) : [];
-  const vocabulary = { tokens, kinds };
+  const listOf = <T>(key: string, type: "string" | "number"): T[] => {
+    const list = read(key) ?? [];
+    if (!Array.isArray(list) || !list.every((item) => typeof item === type)) throw invalid(source, `has a tokenizer.ggml.${key} that is no list of ${type}s`);
+    return list as T[];
+  };
+  const tokens = listOf<string>("tokens", "string");
+  if (tokens.length === 0) throw invalid(source, "has no list of tokens");
+  const vocabulary = { tokens, kinds: listOf<number>("token_type", "number") };
   const token = (key: string) => (typeof read(key) === "number" ? tokens[read(key) as number] : undefined);
   const [bos, eos, unk, pad] = [token("bos_token_id"), token("eos_token_id"), token("unknown_token_id"), token("padding_token_id")];
   const shared = { version: "1.0", added_tokens: addedTokens(vocabulary), post_processor: postProcessor(bos, eos, read("add_bos_token") !== false && bos !== undefined, read("add_eos_token") === true, vocabulary) };
   const config = { tokenizer_class: "PreTrainedTokenizerFast", ...(bos && { bos_token: bos }), ...(eos && { eos_token: eos }), ...(unk && { unk_token: unk }), ...(pad && { pad_token: pad }), ...(typeof read("chat_template") === "string" && { chat_template: read("chat_template") }) };
   const model = read("model");
-  if (model === "llama") return { tokenizer: { ...shared, ...sentencePiece(vocabulary, (read("scores") as number[]) ?? [], unk, read("add_space_prefix") !== false) }, config };
-  if (model === "gpt2") return { tokenizer: { ...shared, ...byteLevel(vocabulary, (read("merges") as string[]) ?? [], String(read("pre") ?? "default"), source.label) }, config };
+  if (model === "llama") return { tokenizer: { ...shared, ...sentencePiece(vocabulary, listOf<number>("scores", "number"), unk, read("add_space_prefix") !== false) }, config };
+  if (model === "gpt2") return { tokenizer: { ...shared, ...byteLevel(vocabulary, listOf<string>("merges", "string"), String(read("pre") ?? "default"), source.label) }, config };
   throw new HeddleError("TOKENIZER_INVALID", `[${source.label}] has a tokenizer of the kind ${JSON.stringify(model)}; known in GGUF files are llama and gpt2: use the model's safetensors folder`);
 }
 
