@@ -4,7 +4,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 /** Packages resolve to their sources, so that tests need no build. See docs/decisions/0001-source-condition.md. */
 const sourceCondition = "@heddle/source";
 
-/** Node tests of one package. GPU tests share two cores and one adapter, so files run one after another. */
+/** Node tests of one package. Files run one after another; `npm test` runs the kernels' beside all others, which two cores can bear. */
 export function nodeTests(name: string, exclude: readonly string[] = []): ViteUserConfig {
   const reportFolder = process.env["HEDDLE_TEST_REPORTS"];
   return defineConfig({
@@ -20,8 +20,9 @@ export function nodeTests(name: string, exclude: readonly string[] = []): ViteUs
       pool: "forks",
       fileParallelism: false,
       maxWorkers: 1,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      // Two processes test at a time, and may wait for each other.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       passWithNoTests: true,
       reporters: reportFolder
         ? ["default", ["json", { outputFile: join(reportFolder, `${name}.json`) }]]

@@ -15,14 +15,14 @@ const binaries = join(root, "node_modules", ".bin");
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean }} [options] quiet: show output only on failure
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: "now" | "at-end" | "on-failure" }} [options] output: when it is shown
  * @returns {Promise<number>}
  */
-export function run(command, args, { cwd = root, env = {}, quiet = false } = {}) {
+export function run(command, args, { cwd = root, env = {}, output: when = "now" } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
-      stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
+      stdio: when === "now" ? "inherit" : ["ignore", "pipe", "pipe"],
       shell: process.platform === "win32",
       env: {
         ...process.env,
@@ -44,7 +44,7 @@ export function run(command, args, { cwd = root, env = {}, quiet = false } = {})
       process.off("SIGINT", wait);
       process.off("SIGTERM", forward);
       const exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
-      if (exitCode !== 0) for (const chunk of output) process.stderr.write(chunk);
+      if (exitCode !== 0 || when === "at-end") for (const chunk of output) process.stderr.write(chunk);
       resolve(exitCode);
     });
   });

@@ -1,7 +1,6 @@
 import type { TrainingArguments } from "@heddle/training";
 import type { DownloadProgress, HubAccess, ModelFolderSource } from "@heddle/transformer";
 import type { DeviceChoice } from "../inference/device.ts";
-import type { LoadingOptions } from "../inference/loading.ts";
 import type { FunctionToApply } from "./scores.ts";
 
 /** One row of training or evaluation data. Labels are any strings; numbers are taken as their text. */
