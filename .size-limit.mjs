@@ -11,7 +11,7 @@ const browserBundle = {
 export default [
   // Everything that the package exports: every op for all adapter classes and as ONNX, the tuner and the profiler with it.
   { name: "@heddle/kernels", path: "packages/kernels/dist/index.js", limit: "100 kB", ...browserBundle },
-  // A fifth of it, the reader of GGUF's header and what that brings along, is fetched with the first such file only; and 10 kB, what the
+  // All families, tasks and measures; an app that imports one class bundles less. A fifth of it, the reader of GGUF's header and what that brings along, is fetched with the first such file only; and 10 kB, what the
   // Hugging Face Hub needs, with the first model of it.
-  { name: "@heddle/tasks", path: "packages/tasks/dist/index.js", limit: "350 kB", ...browserBundle },
+  { name: "@heddle/tasks", path: "packages/tasks/dist/index.js", limit: "390 kB", ...browserBundle },
 ];

@@ -37,6 +37,9 @@ const HOSTILE_VALUES: readonly Json[] = [
 /** Stands for brackets in brackets, which are put in where the text is made: so many that no recursion can write them. */
 const NEST = "\u{10ffff}nest";
 
+/** Characters. */
+const MOST_COPIED = 1_000_000;
+
 /** Up to three changes in the tree, and now and then in the text. `special` are values that mean something to this reader. */
 export function mutateJson(random: CaseRandom, valid: string, special: readonly unknown[] = []): string {
   const root = { file: JSON.parse(valid) as Json };
@@ -66,7 +69,7 @@ function change(random: CaseRandom, root: { file: Json }, special: readonly unkn
       return define(place, key, structuredClone((from as Record<string, Json>)[fromKey]!));
     }
     case 3:
-      return define(place, key, Array.isArray(old) && old.length > 0 ? new Array<Json>(random.pick([2, 50, 2000])).fill(old[0]!) : [old]);
+      return define(place, key, Array.isArray(old) && old.length > 0 ? copies(old[0]!, random.pick([2, 50, 2000])) : [old]);
     case 4:
       if (typeof old === "number") return define(place, key, random.pick([-old, old + 1, old - 1, old * 1e9, old / 3]));
       if (typeof old === "string") return define(place, key, random.pick([`${old}${old}`, old.slice(1), old.toUpperCase(), `${old}\u0000`, old.repeat(20)]));
@@ -76,6 +79,11 @@ function change(random: CaseRandom, root: { file: Json }, special: readonly unkn
     default:
       return define(place, key, hostile(random, special));
   }
+}
+
+/** So many, or fewer where the text would grow beyond what a case can be about. */
+function copies(value: Json, count: number): Json[] {
+  return new Array<Json>(Math.min(count, 1 + Math.floor(MOST_COPIED / JSON.stringify(value).length))).fill(value);
 }
 
 const hostile = (random: CaseRandom, special: readonly unknown[]): Json => structuredClone(special.length > 0 && random.oneIn(2) ? (random.pick(special) as Json) : random.pick(HOSTILE_VALUES));
