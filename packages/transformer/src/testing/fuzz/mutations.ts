@@ -81,9 +81,9 @@ function change(random: CaseRandom, root: { file: Json }, special: readonly unkn
   }
 }
 
-/** So many, or fewer where the text would grow beyond what a case can be about. */
+/** So many, or fewer where the text would grow beyond what a case can be about. Each its own: a change in one is no change in all. */
 function copies(value: Json, count: number): Json[] {
-  return new Array<Json>(Math.min(count, 1 + Math.floor(MOST_COPIED / JSON.stringify(value).length))).fill(value);
+  return Array.from({ length: Math.min(count, 1 + Math.floor(MOST_COPIED / JSON.stringify(value).length)) }, () => structuredClone(value));
 }
 
 const hostile = (random: CaseRandom, special: readonly unknown[]): Json => structuredClone(special.length > 0 && random.oneIn(2) ? (random.pick(special) as Json) : random.pick(HOSTILE_VALUES));
