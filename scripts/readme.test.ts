@@ -44,7 +44,7 @@ const TINY_DECODER = `
 import { ReferenceDevice } from "@heddle/kernels";
 import { architectureFor, createConfig, createModel, saveModel, trainByteLevelBpe } from "@heddle/transformer";
 const tokenizer = await trainByteLevelBpe(["The parcel was late. Thank you for writing, dear customer."], { vocabSize: 280 });
-const config = createConfig({ modelType: "llama", vocabSize: tokenizer.vocabSize, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 24, maxPositionEmbeddings: 96, eosTokenIds: [] });
+const config = createConfig({ modelType: "llama", vocabSize: tokenizer.vocabSize, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 24, maxPositionEmbeddings: 96, eosTokenIds: [tokenizer.specialTokenId("sep")!] });
 await saveModel(createModel(new ReferenceDevice(), architectureFor("llama", "causal-lm"), config, 1), "story-model", { tokenizer: tokenizer.tokenizerJson, tokenizerConfig: tokenizer.tokenizerConfig });
 `;
 
@@ -64,9 +64,24 @@ describe("README", () => {
     const folder = userFolder();
     const made = runSample(TINY_DECODER, folder);
     expect(made.status, made.output).toBe(0);
-    const { printed, output, status } = runSample(sampleWith("TextGenerator"), folder);
+    const { printed, output, status } = runSample(sampleWith("generator.stream"), folder);
     expect(status, output).toBe(0);
-    expect(printed.match(/finishReason: 'length'/g)).toHaveLength(2);
+    expect(printed.match(/finishReason: '(length|stop)'/g)).toHaveLength(2);
+    const held = runSample(sampleWith("z.object"), folder, "packages/tasks");
+    expect(held.status, held.output).toBe(0);
+    expect(held.printed).toMatch(/\{ late: (true|false), days: \d+ \}/);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("recommends", { timeout: 240_000 }, () => {
+    const folder = userFolder();
+    const wardrobe = ["shirt-7", "belt-2", "shoes-1", "hat-3", "sock-9", "coat-4"];
+    const clicks = Array.from({ length: 40 }, (_, user) => wardrobe.map((_, i) => `user-${user},${wardrobe[(user + i) % wardrobe.length]},2026-11-${10 + i}T08:00:00Z`)).flat();
+    writeFileSync(join(folder, "clicks.csv"), ["user,item,time", ...clicks].join("\n"));
+    const { output, printed, status } = runSample(sampleWith("SequentialRecommender"), folder);
+    expect(status, output).toBe(0);
+    expect(printed).toContain("itemId: 'shoes-1'");
+    expect(existsSync(join(folder, "shop-model/model.safetensors"))).toBe(true);
     rmSync(folder, { recursive: true });
   });
 
