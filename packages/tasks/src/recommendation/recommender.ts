@@ -5,10 +5,11 @@ import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
+import { LeaveOneOut } from "./explain.ts";
 import { fitRecommender } from "./fit.ts";
 import type { Interactions } from "./interactions.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
-import type { FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
+import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
@@ -28,12 +29,14 @@ export class SequentialRecommender {
   private readonly model: Model;
   private readonly catalogue: Catalogue;
   private readonly scorer: Scorer;
+  private readonly leaveOneOut: LeaveOneOut;
   private disposed = false;
 
   constructor(private readonly parts: RecommenderParts) {
     this.model = parts.model;
     this.catalogue = parts.catalogue;
     this.scorer = new Scorer(parts.model);
+    this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
   }
 
   /**
@@ -94,10 +97,9 @@ export class SequentialRecommender {
   async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter }: RecommendRequest): Promise<Recommendation[]> {
     this.assertUsable();
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
-    if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
-    const items = history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
+    const items = this.itemsOf(history, userId);
     const seen = new Set(excludeSeen ? items : []);
-    if (items.length === 0) return this.popular(topK, filter, userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
+    if (items.length === 0) return this.popular(topK, filter, nothingKnown(userId));
     const best = await this.best(topK, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
     return best.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
@@ -113,6 +115,22 @@ export class SequentialRecommender {
     const own = this.catalogue.numberOf(itemId);
     const k = this.listSize(topK + 1 + this.foreignRows);
     return this.known(await this.scorer.bestLike(rowOf(own), k), (item) => item !== own, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+  }
+
+  /**
+   * Which past events moved an item's score: each one's effect is the score less the score of the same history without that event
+   * (leave-one-out), all worked out in one batch. What the effects one by one do not account for is stated as `remainder`.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item, both `history` and `userId` or neither, or no event at all; ABORTED
+   */
+  async explain({ history, userId, itemId, signal }: ExplainRequest): Promise<Explanation> {
+    this.assertUsable();
+    const target = this.catalogue.numberOf(itemId);
+    const items = this.itemsOf(history, userId);
+    if (items.length === 0) throw invalid(`explain: ${nothingKnown(userId)}, so no event moved ${JSON.stringify(itemId)}: give a history of one item at least`);
+    const { score, baseline, places, without } = await this.leaveOneOut.run(items.map(rowOf), rowOf(target), signal);
+    const contributions = places.map((index, i) => ({ itemId: this.itemIds[items[index]!]!, index, effect: score - without[i]! })).sort((a, b) => b.effect - a.effect || b.index - a.index);
+    return { itemId, score, baseline, contributions, remainder: contributions.reduce((left, { effect }) => left - effect, score - baseline) };
   }
 
   /**
@@ -151,6 +169,7 @@ export class SequentialRecommender {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.leaveOneOut.dispose();
     this.scorer.dispose();
     this.model.dispose();
     this.parts.release();
@@ -158,6 +177,12 @@ export class SequentialRecommender {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Numbers of the items that a visitor touched; none of a user whom nobody knows. Throws INVALID_ARGUMENT. */
+  private itemsOf(history: readonly string[] | undefined, userId: string | undefined): Int32Array {
+    if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
+    return history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
   }
 
   private get config(): SASRecConfig {
@@ -230,5 +255,7 @@ export class SequentialRecommender {
 
 /** The row of the model's table of an item: row 0 is padding's. */
 const rowOf = (item: number): number => item + 1;
+
+const nothingKnown = (userId: string | undefined): string => (userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
 
 const invalid = (what: string) => new HeddleError("INVALID_ARGUMENT", `[recommender] ${what}`);
