@@ -5,15 +5,19 @@ import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
+import { diversify } from "./diversify.ts";
 import { LeaveOneOut } from "./explain.ts";
 import { fitRecommender } from "./fit.ts";
 import type { Interactions } from "./interactions.ts";
+import { ItemEmbeddings } from "./item-embeddings.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
 import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
 const LIST_SIZES = [64, 256];
+/** Items that a diverse list is chosen from: few enough for one of those lists with what is seen beside them. */
+const CANDIDATES = 200;
 
 /** What a recommender is made of. */
 export interface RecommenderParts {
@@ -30,6 +34,7 @@ export class SequentialRecommender {
   private readonly catalogue: Catalogue;
   private readonly scorer: Scorer;
   private readonly leaveOneOut: LeaveOneOut;
+  private readonly embeddings: ItemEmbeddings;
   private disposed = false;
 
   constructor(private readonly parts: RecommenderParts) {
@@ -37,6 +42,7 @@ export class SequentialRecommender {
     this.catalogue = parts.catalogue;
     this.scorer = new Scorer(parts.model);
     this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
+    this.embeddings = new ItemEmbeddings(parts.model);
   }
 
   /**
@@ -91,17 +97,19 @@ export class SequentialRecommender {
    * The items that most likely come next, best first, of equal ones the earlier in `itemIds`. Of a visitor of whom nothing is known,
    * what is touched most, marked as `fallback`. Empty where all items are filtered out or seen.
    *
-   * @throws INVALID_ARGUMENT for an unknown item, a `topK` below 1, both `history` and `userId` or neither, or a visitor of whom nothing
-   * is known where what is popular is not known either
+   * @throws INVALID_ARGUMENT for an unknown item, a `topK` below 1, a `diversity` outside 0 to 1, both `history` and `userId` or neither,
+   * or a visitor of whom nothing is known where what is popular is not known either
    */
-  async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter }: RecommendRequest): Promise<Recommendation[]> {
+  async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter, diversity = 0 }: RecommendRequest): Promise<Recommendation[]> {
     this.assertUsable();
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
+    if (!(diversity >= 0 && diversity <= 1)) throw invalid(`diversity must be a number from 0, best first, to 1, got ${diversity}`);
     const items = this.itemsOf(history, userId);
     const seen = new Set(excludeSeen ? items : []);
     if (items.length === 0) return this.popular(topK, filter, nothingKnown(userId));
-    const best = await this.best(topK, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
-    return best.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    const best = (count: number) => this.best(count, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
+    const chosen = diversity === 0 ? await best(topK) : await this.diverse(best, topK, diversity);
+    return chosen.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
 
   /**
@@ -170,6 +178,7 @@ export class SequentialRecommender {
     if (this.disposed) return;
     this.disposed = true;
     this.leaveOneOut.dispose();
+    this.embeddings.dispose();
     this.scorer.dispose();
     this.model.dispose();
     this.parts.release();
@@ -216,6 +225,13 @@ export class SequentialRecommender {
     const allowed = new Float32Array(this.config.vocabSize);
     for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(may(item));
     return this.known(await run(this.listSize(topK), allowed), () => true, topK);
+  }
+
+  /** `topK` items that differ, of the best that may come. Numbers of items and their scores, in the order in which they are chosen. */
+  private async diverse(best: (count: number) => Promise<(readonly [item: number, score: number])[]>, topK: number, diversity: number): Promise<(readonly [item: number, score: number])[]> {
+    const places = Math.min(Math.max(CANDIDATES, 2 * topK), this.catalogue.size);
+    const candidates = await best(places);
+    return diversify(candidates, await this.embeddings.of(candidates.map(([item]) => rowOf(item)), places), topK, diversity);
   }
 
   private listSize(wanted: number): number {

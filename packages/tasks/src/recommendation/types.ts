@@ -26,6 +26,12 @@ export interface RecommendRequest {
   readonly excludeSeen?: boolean;
   /** Which items may be recommended. Asked for the best few hundred, and only where too few of these may come for the whole catalogue. */
   readonly filter?: (itemId: string) => boolean;
+  /**
+   * How much it counts that the items differ, from 0, best first and the default, to 1: by maximal marginal relevance over the items'
+   * embeddings, among the best 200, or twice topK where that is more. Items then come in the order in which they are chosen, each
+   * still with the model's score. What is merely popular keeps its order.
+   */
+  readonly diversity?: number;
 }
 
 export interface Recommendation {
