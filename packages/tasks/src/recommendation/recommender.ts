@@ -5,14 +5,19 @@ import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
+import { diversify } from "./diversify.ts";
+import { LeaveOneOut } from "./explain.ts";
 import { fitRecommender } from "./fit.ts";
 import type { Interactions } from "./interactions.ts";
+import { ItemEmbeddings } from "./item-embeddings.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
-import type { FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
+import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
 const LIST_SIZES = [64, 256];
+/** Items that a diverse list is chosen from: few enough for one of those lists with what is seen beside them. */
+const CANDIDATES = 200;
 
 /** What a recommender is made of. */
 export interface RecommenderParts {
@@ -28,12 +33,16 @@ export class SequentialRecommender {
   private readonly model: Model;
   private readonly catalogue: Catalogue;
   private readonly scorer: Scorer;
+  private readonly leaveOneOut: LeaveOneOut;
+  private readonly embeddings: ItemEmbeddings;
   private disposed = false;
 
   constructor(private readonly parts: RecommenderParts) {
     this.model = parts.model;
     this.catalogue = parts.catalogue;
     this.scorer = new Scorer(parts.model);
+    this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
+    this.embeddings = new ItemEmbeddings(parts.model);
   }
 
   /**
@@ -88,18 +97,19 @@ export class SequentialRecommender {
    * The items that most likely come next, best first, of equal ones the earlier in `itemIds`. Of a visitor of whom nothing is known,
    * what is touched most, marked as `fallback`. Empty where all items are filtered out or seen.
    *
-   * @throws INVALID_ARGUMENT for an unknown item, a `topK` below 1, both `history` and `userId` or neither, or a visitor of whom nothing
-   * is known where what is popular is not known either
+   * @throws INVALID_ARGUMENT for an unknown item, a `topK` below 1, a `diversity` outside 0 to 1, both `history` and `userId` or neither,
+   * or a visitor of whom nothing is known where what is popular is not known either
    */
-  async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter }: RecommendRequest): Promise<Recommendation[]> {
+  async recommend({ history, userId, topK = DEFAULT_TOP_K, excludeSeen = true, filter, diversity = 0 }: RecommendRequest): Promise<Recommendation[]> {
     this.assertUsable();
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
-    if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
-    const items = history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
+    if (!(diversity >= 0 && diversity <= 1)) throw invalid(`diversity must be a number from 0, best first, to 1, got ${diversity}`);
+    const items = this.itemsOf(history, userId);
     const seen = new Set(excludeSeen ? items : []);
-    if (items.length === 0) return this.popular(topK, filter, userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
-    const best = await this.best(topK, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
-    return best.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    if (items.length === 0) return this.popular(topK, filter, nothingKnown(userId));
+    const best = (count: number) => this.best(count, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
+    const chosen = diversity === 0 ? await best(topK) : await this.diverse(best, topK, diversity);
+    return chosen.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
 
   /**
@@ -113,6 +123,22 @@ export class SequentialRecommender {
     const own = this.catalogue.numberOf(itemId);
     const k = this.listSize(topK + 1 + this.foreignRows);
     return this.known(await this.scorer.bestLike(rowOf(own), k), (item) => item !== own, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+  }
+
+  /**
+   * Which past events moved an item's score: each one's effect is the score less the score of the same history without that event
+   * (leave-one-out), all worked out in one batch. What the effects one by one do not account for is stated as `remainder`.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item, both `history` and `userId` or neither, or no event at all; ABORTED
+   */
+  async explain({ history, userId, itemId, signal }: ExplainRequest): Promise<Explanation> {
+    this.assertUsable();
+    const target = this.catalogue.numberOf(itemId);
+    const items = this.itemsOf(history, userId);
+    if (items.length === 0) throw invalid(`explain: ${nothingKnown(userId)}, so no event moved ${JSON.stringify(itemId)}: give a history of one item at least`);
+    const { score, baseline, places, without } = await this.leaveOneOut.run(items.map(rowOf), rowOf(target), signal);
+    const contributions = places.map((index, i) => ({ itemId: this.itemIds[items[index]!]!, index, effect: score - without[i]! })).sort((a, b) => b.effect - a.effect || b.index - a.index);
+    return { itemId, score, baseline, contributions, remainder: contributions.reduce((left, { effect }) => left - effect, score - baseline) };
   }
 
   /**
@@ -151,6 +177,8 @@ export class SequentialRecommender {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.leaveOneOut.dispose();
+    this.embeddings.dispose();
     this.scorer.dispose();
     this.model.dispose();
     this.parts.release();
@@ -158,6 +186,12 @@ export class SequentialRecommender {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Numbers of the items that a visitor touched; none of a user whom nobody knows. Throws INVALID_ARGUMENT. */
+  private itemsOf(history: readonly string[] | undefined, userId: string | undefined): Int32Array {
+    if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
+    return history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
   }
 
   private get config(): SASRecConfig {
@@ -191,6 +225,13 @@ export class SequentialRecommender {
     const allowed = new Float32Array(this.config.vocabSize);
     for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(may(item));
     return this.known(await run(this.listSize(topK), allowed), () => true, topK);
+  }
+
+  /** `topK` items that differ, of the best that may come. Numbers of items and their scores, in the order in which they are chosen. */
+  private async diverse(best: (count: number) => Promise<(readonly [item: number, score: number])[]>, topK: number, diversity: number): Promise<(readonly [item: number, score: number])[]> {
+    const places = Math.min(Math.max(CANDIDATES, 2 * topK), this.catalogue.size);
+    const candidates = await best(places);
+    return diversify(candidates, await this.embeddings.of(candidates.map(([item]) => rowOf(item)), places), topK, diversity);
   }
 
   private listSize(wanted: number): number {
@@ -230,5 +271,7 @@ export class SequentialRecommender {
 
 /** The row of the model's table of an item: row 0 is padding's. */
 const rowOf = (item: number): number => item + 1;
+
+const nothingKnown = (userId: string | undefined): string => (userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
 
 const invalid = (what: string) => new HeddleError("INVALID_ARGUMENT", `[recommender] ${what}`);

@@ -100,7 +100,7 @@ export class Scorer {
   }
 
   /** The newest items of each history, padded on the left to the model's window. */
-  private window(histories: readonly ArrayLike<number>[], rows = histories.length): HostTensor {
+  window(histories: readonly ArrayLike<number>[], rows = histories.length): HostTensor {
     const { maxPositionEmbeddings: length, padTokenId } = this.config;
     const data = new Int32Array(rows * length).fill(padTokenId);
     for (const [user, history] of histories.entries()) {

@@ -26,6 +26,12 @@ export interface RecommendRequest {
   readonly excludeSeen?: boolean;
   /** Which items may be recommended. Asked for the best few hundred, and only where too few of these may come for the whole catalogue. */
   readonly filter?: (itemId: string) => boolean;
+  /**
+   * How much it counts that the items differ, from 0, best first and the default, to 1: by maximal marginal relevance over the items'
+   * embeddings, among the best 200, or twice topK where that is more. Items then come in the order in which they are chosen, each
+   * still with the model's score. What is merely popular keeps its order.
+   */
+  readonly diversity?: number;
 }
 
 export interface Recommendation {
@@ -40,6 +46,37 @@ export interface SimilarItem {
   readonly itemId: string;
   /** Cosine of the two items' embeddings. */
   readonly score: number;
+}
+
+export interface ExplainRequest {
+  /** Items that the visitor touched, oldest first; one at least. */
+  readonly history?: readonly string[];
+  /** A user of the interactions that the recommender was given. */
+  readonly userId?: string;
+  /** Whose score is explained: any item of the catalogue, a recommended one or not. */
+  readonly itemId: string;
+  readonly signal?: AbortSignal;
+}
+
+/** An item's score in parts: `score` = `baseline` + the sum of all effects + `remainder`. */
+export interface Explanation {
+  readonly itemId: string;
+  /** The model's score after this history, as `recommend` gives it. */
+  readonly score: number;
+  /** The score after an empty history: a reference point, not a forecast, as no model is taught on one. */
+  readonly baseline: number;
+  /** Every event of the model's window, the one whose removal lowers the score most first; of equal ones the newer. */
+  readonly contributions: readonly EventContribution[];
+  /** What only several events together moved, or moved less together than one by one. 0, but for rounding, of a history of one event. */
+  readonly remainder: number;
+}
+
+export interface EventContribution {
+  readonly itemId: string;
+  /** The event's place in the history, 0 for the oldest. */
+  readonly index: number;
+  /** The score less what it were without this event alone: above 0 where the event raised it. */
+  readonly effect: number;
 }
 
 export interface RanksOptions {

@@ -1,0 +1,61 @@
+import { compile, embedding, geometricBuckets, matmul, reshape, roundUpToBucket, slice, type CompiledFunction } from "@heddle/kernels";
+import type { Model, SASRecConfig } from "@heddle/transformer";
+import { throwIfAborted } from "../inference/encode.ts";
+import type { Scorer } from "./scorer.ts";
+
+/** One item's scores after a history, after none, and after the history without each of its newest events. */
+export interface LeftOut {
+  readonly score: number;
+  readonly baseline: number;
+  /** The place of each left-out event in the history, oldest first. */
+  readonly places: readonly number[];
+  /** Beside places: the score without that event. */
+  readonly without: Float32Array;
+}
+
+/** A model's program that scores one item after many histories at once; only that item's scores leave the device. */
+export class LeaveOneOut {
+  private readonly itemScores: CompiledFunction;
+  private readonly sizes: readonly number[];
+
+  constructor(
+    private readonly model: Model,
+    private readonly scorer: Scorer,
+  ) {
+    const { maxPositionEmbeddings } = model.config as SASRecConfig;
+    this.sizes = geometricBuckets(maxPositionEmbeddings + 2);
+    this.itemScores = compile(model.device, "item-scores", ({ inputIds, row }) => {
+      const { hidden } = model.forward({ inputIds: inputIds! }).decoder!;
+      const [count, , size] = hidden.shape as [number, number, number];
+      const item = embedding(model.parameters.get("item_embeddings.weight")!, row!);
+      return { scores: matmul(reshape(slice(hidden, { axis: 1, begin: -1 }), [count, size]), item, { transposeB: true }) };
+    });
+  }
+
+  /**
+   * All in one batch. Where a history is longer than the window, an older event steps in for the one left out, as it would have done
+   * had that event never been.
+   *
+   * @param history rows of the table, oldest first; one at least
+   * @param row the item's
+   * @throws ABORTED
+   */
+  async run(history: ArrayLike<number>, row: number, signal?: AbortSignal): Promise<LeftOut> {
+    throwIfAborted(signal, "explain");
+    const events = Array.from(history);
+    const oldest = Math.max(0, events.length - (this.model.config as SASRecConfig).maxPositionEmbeddings);
+    const places = events.slice(oldest).map((_, i) => oldest + i);
+    const histories = [events, [], ...places.map((place) => events.toSpliced(place, 1))];
+    const { scores } = await this.itemScores.run({
+      inputIds: this.scorer.window(histories, roundUpToBucket(histories.length, this.sizes)),
+      row: { shape: [1], data: Int32Array.of(row) },
+    });
+    throwIfAborted(signal, "explain");
+    const [score, baseline] = scores!.data as Float32Array;
+    return { score: score!, baseline: baseline!, places, without: (scores!.data as Float32Array).subarray(2, histories.length) };
+  }
+
+  dispose(): void {
+    this.itemScores.dispose();
+  }
+}
