@@ -80,7 +80,7 @@ describe("README", () => {
     writeFileSync(join(folder, "clicks.csv"), ["user,item,time", ...clicks].join("\n"));
     const { output, printed, status } = runSample(sampleWith("SequentialRecommender"), folder);
     expect(status, output).toBe(0);
-    expect(printed).toContain("itemId: 'shoes-1'");
+    expect(printed).toContain("shoes-1, because you looked at ");
     expect(existsSync(join(folder, "shop-model/model.safetensors"))).toBe(true);
     rmSync(folder, { recursive: true });
   });

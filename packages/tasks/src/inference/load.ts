@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, parseGenerationConfig, quantizedFormats, textConfigOf, tokenizerOf, type GenerationDefaults, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, quantizedFormats, storedGenerationOptions, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type StoredGenerationOptions, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -12,7 +12,7 @@ export interface LoadedTextModel {
   readonly missing: readonly string[];
   readonly label: string;
   /** Of a model that writes: what its generation_config.json says. */
-  readonly generation: GenerationDefaults;
+  readonly generation: StoredGenerationOptions;
 }
 
 /** A model and its tokenizer from one folder. Errors: those of `loadModel` and TOKENIZER_MISSING, TOKENIZER_INVALID. */
@@ -26,7 +26,7 @@ export async function loadTextModel(held: HeldDevice, source: ModelFolderSource 
     const weights = await folder.weights();
     const { maxPositionEmbeddings, vocabSize } = textConfigOf(config);
     const generationText = architecture.head === "causal-lm" ? await folder.readText("generation_config.json") : undefined;
-    const generation = generationText === undefined ? {} : parseGenerationConfig(generationText);
+    const generation = generationText === undefined ? {} : storedGenerationOptions(generationText, "generation_config.json", "with a prompt");
     const usual = architecture.head === "causal-lm" ? USUAL_PROMPT : USUAL_BATCH;
     const device = await held.open(() => modelTrial(architecture, config, { ...usual, length: Math.min(usual.length, maxPositionEmbeddings), formatsOn: (kind) => quantizedFormats(weights, plan, kind, options.dtype) }));
     const { model, missing } = await loadModel(device, folder, options);

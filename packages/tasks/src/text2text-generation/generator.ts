@@ -161,11 +161,11 @@ export class Text2TextGenerator {
 async function storedDefaults(folder: ModelFolder, { model }: LoadedTextModel, task: string | undefined): Promise<StoredGenerationOptions & { readonly prefix: string }> {
   const { raw } = model.config;
   const stored = await readJson(folder, "generation_config.json");
-  const own = stored === undefined ? storedGenerationOptions(raw, "config.json") : storedGenerationOptions(stored, "generation_config.json");
+  const own = stored === undefined ? storedGenerationOptions(raw, "config.json", "with a token") : storedGenerationOptions(stored, "generation_config.json", "with a token");
   const tasks = raw["task_specific_params"] as Readonly<Record<string, unknown>> | null | undefined;
   const params = task === undefined ? undefined : (tasks?.[task] as { readonly prefix?: unknown } | undefined);
   const prefix = [params?.prefix, raw["prefix"]].find((text) => typeof text === "string") ?? "";
-  return { ...PIPELINE_DEFAULTS, ...own, ...(params && storedGenerationOptions(params, `config.json, task_specific_params.${task}`)), prefix };
+  return { ...PIPELINE_DEFAULTS, ...own, ...(params && storedGenerationOptions(params, `config.json, task_specific_params.${task}`, "with a token")), prefix };
 }
 
 const withoutUndefined = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;

@@ -1,5 +1,4 @@
 export { MODEL_TYPES, configToJson, createConfig, parseConfig, withLabels, type ConfigOptions, type ModelConfig, type ModelType } from "./config.ts";
-export { parseGenerationConfig, type GenerationDefaults } from "./generation.ts";
 export type { AlbertConfig } from "./albert.ts";
 export type { BertConfig } from "./bert.ts";
 export type { ClipConfig, ClipTextConfig, ClipTowerConfig, ClipVisionConfig } from "./clip.ts";

@@ -3,7 +3,8 @@ import { openGguf } from "../../checkpoint/gguf/folder.ts";
 import { bytesPerElement } from "../../checkpoint/safetensors/dtype.ts";
 import { SafetensorsReader } from "../../checkpoint/safetensors/reader.ts";
 import { memorySource } from "../../checkpoint/source/byte-source.ts";
-import { configToJson, parseConfig, parseGenerationConfig } from "../../config/index.ts";
+import { configToJson, parseConfig } from "../../config/index.ts";
+import { storedGenerationOptions } from "../../generation/index.ts";
 import { applyChatTemplate, loadTokenizer } from "../../text/index.ts";
 import { mutateBytes, mutateJson } from "./mutations.ts";
 import type { CaseRandom } from "./random.ts";
@@ -63,7 +64,7 @@ export const fuzzReaders = {
   config(random) {
     if (random.oneIn(8)) {
       const text = mutateJson(random, generationConfigSample);
-      return { sizeBytes: text.length, read: () => void parseGenerationConfig(text) };
+      return { sizeBytes: text.length, read: () => void storedGenerationOptions(text, "generation_config.json", "with a prompt") };
     }
     const text = mutateJson(random, random.pick(configs()));
     return { sizeBytes: text.length, read: () => void configToJson(parseConfig(text)) };
