@@ -10,6 +10,7 @@ import { exportModel, type ExportOptions } from "./export.ts";
 import { generateText, type GenerateOptions } from "./generate.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
+import { recommend, type RecommendOptions } from "./recommend.ts";
 import { train, type TrainOptions } from "./train.ts";
 import { transcribe, type TranscribeOptions } from "./transcribe.ts";
 import { tuneModel, type TuneOptions } from "./tune.ts";
@@ -58,12 +59,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
 
   program
     .command("eval")
-    .description("say how good a model is on labelled rows")
+    .description("say how good a model is: a classifier on labelled rows, a recommender on a click log")
     .requiredOption("--model <model>", MODEL)
-    .requiredOption("--data <file>", "rows to evaluate on")
-    .requiredOption("--text <column>", "column with the texts")
-    .requiredOption("--label <column>", "column with the labels")
-    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
+    .requiredOption("--data <file>", "rows to evaluate on; of a recommender who touched what, as train --task recommendation takes it")
+    .option("--text <column>", "column with the texts (classifiers need it)")
+    .option("--label <column>", "column with the labels (classifiers need it)")
+    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU (classifiers)")
+    .option("--user <column>", "column with the users, of a recommender's table (default: by its name)")
+    .option("--item <column>", "column with the items (default: by its name)")
+    .option("--time <column>", "column with the times (default: by its name)")
+    .addHelpText("after", "A recommender ranks each user's last event among all its items, those touched before aside; with --json the last line\nis {\"hr@5\", \"ndcg@5\", \"hr@10\", \"ndcg@10\", \"hr@20\", \"ndcg@20\", …}.")
     .action((options: EvalOptions & CommonOptions) => start(options, (session) => evaluate(options, session)));
 
   program
@@ -77,6 +82,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
     .addHelpText("after", "Writes one answer a text, in their order: on a terminal in columns, otherwise label, score and text\nwith tabs between them, with --json as {\"text\", \"label\", \"score\", \"scores\"}.")
     .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
+
+  program
+    .command("recommend")
+    .description("say which items come next for a visitor, by a recommender")
+    .requiredOption("--model <model>", "recommender that train --task recommendation wrote, or a published SASRec checkpoint: its folder")
+    .requiredOption("--history <ids>", "items that the visitor touched, oldest first, with commas between them", itemIds)
+    .option("--top-k <n>", "items to name, best first", wholeFrom(1), 10)
+    .option("--include-seen", "items of the history may come again")
+    .addHelpText("after", "Writes one item a line with its score; with --json {\"items\": [{\"itemId\", \"score\"}, …]}.")
+    .action((options: RecommendOptions & CommonOptions) => start(options, (session) => recommend(options, session)));
 
   writing(program.command("generate"))
     .description("go on with a text, by a decoder: a model folder or a GGUF file")
@@ -180,6 +195,10 @@ function dtypes(text: string): OnnxDtype[] {
   const unknown = names.find((name) => !ONNX_DTYPES.includes(name as OnnxDtype));
   if (unknown !== undefined) throw new InvalidArgumentError(`There is no dtype '${unknown}': give ${ONNX_DTYPES.join(" or ")}, or several with commas between them.`);
   return [...new Set(names as OnnxDtype[])];
+}
+
+function itemIds(text: string): string[] {
+  return text.split(",").map((id) => id.trim()).filter((id) => id !== "");
 }
 
 function wholeFrom(least: number): (text: string) => number {
