@@ -12,8 +12,18 @@ import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
 import { recommend, type RecommendOptions } from "./recommend.ts";
 import { train, type TrainOptions } from "./train.ts";
+import { trainRecommender, type TrainRecommenderOptions } from "./train-recommender.ts";
 import { transcribe, type TranscribeOptions } from "./transcribe.ts";
 import { tuneModel, type TuneOptions } from "./tune.ts";
+
+const TRAINING_TASKS = ["text-classification", "recommendation"] as const;
+type TrainingTask = (typeof TRAINING_TASKS)[number];
+
+/** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
+const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
+  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time"] },
+  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume"] },
+};
 
 /** Runs a command's body with its session. */
 export type StartSession = (options: CommonOptions, body: (session: Session) => Promise<void>) => Promise<void>;
@@ -38,10 +48,14 @@ export function heddleProgram(version: string, start: StartSession): Command {
 
   program
     .command("train")
-    .description("train a text classifier on labelled rows of a CSV, TSV or JSON Lines file")
-    .requiredOption("--data <file>", "rows to train on")
-    .requiredOption("--text <column>", "column with the texts")
-    .requiredOption("--label <column>", "column with the labels")
+    .description("train a text classifier on labelled rows of a CSV, TSV or JSON Lines file, or a recommender on a click log")
+    .addOption(new Option("--task <name>", "what the model is for").choices(TRAINING_TASKS).default(TRAINING_TASKS[0]))
+    .requiredOption("--data <file>", "rows to train on; for recommendation who touched what: CSV, TSV, JSON Lines, Parquet, or lines of user item item …")
+    .option("--text <column>", "column with the texts (classification needs it)")
+    .option("--label <column>", "column with the labels (classification needs it)")
+    .option("--user <column>", "recommendation: column with the users (default: by its name)")
+    .option("--item <column>", "recommendation: column with the items (default: by its name)")
+    .option("--time <column>", "recommendation: column with the times (default: by its name; without one the file's order counts)")
     .option("--eval <file>", "rows to evaluate on (default: a tenth of each label's rows is held out)")
     .option("--eval-text <column>", "text column of the evaluation file (default: as --text)")
     .option("--eval-label <column>", "label column of the evaluation file (default: as --label)")
@@ -51,11 +65,15 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--max-steps <n>", "stop after so many steps", wholeFrom(1))
     .option("--learning-rate <x>", "the peak of its schedule (default: by the kind of training)", positive)
     .option("--batch-size <n>", "rows a step", wholeFrom(1))
-    .option("--max-length <n>", "tokens a text is cut to (default: by the texts)", wholeFrom(3))
+    .option("--max-length <n>", "tokens a text is cut to (default: by the texts); newest items of a history that count (default: 50)", wholeFrom(3))
     .addOption(new Option("--tokenizer <kind>", "tokenizer to train, without --model").choices(["wordpiece", "byte-level-bpe"]))
     .option("--resume", "go on with a run that was stopped, from its newest checkpoint")
     .option("--overwrite", "replace a finished model, or discard an unfinished run, in the output folder")
-    .action((options: TrainOptions & CommonOptions) => start(options, (session) => train(options, session)));
+    .addHelpText("after", "Recommendation holds each user's last event out as the test and the last but one to choose the best epoch by, and ends\nwith the figures of popularity, recency, item-kNN, Markov and EASE beside the model's.")
+    .action((options: TrainOptions & TrainRecommenderOptions & CommonOptions & { task: TrainingTask }, command: Command) => {
+      checkTask(command, options.task);
+      return start(options, (session) => (options.task === "recommendation" ? trainRecommender(options, session) : train(options, session)));
+    });
 
   program
     .command("eval")
@@ -166,6 +184,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
 
   program.commands.forEach(addCommonOptions);
   return program;
+}
+
+/** Ends with a usage error where options and task do not go together. */
+function checkTask(command: Command, task: TrainingTask): void {
+  const { needs, refuses } = OPTIONS_OF_TASKS[task];
+  for (const option of command.options) {
+    const isGiven = command.getOptionValue(option.attributeName()) !== undefined;
+    if (!isGiven && needs.includes(option.attributeName())) command.error(`error: required option '${option.flags}' not specified`);
+    if (isGiven && refuses.includes(option.attributeName())) command.error(`error: option '${option.flags}' is not for --task ${task}`);
+  }
 }
 
 /** The options of commands that write texts. */
