@@ -47,6 +47,7 @@ export type { DeviceChoice } from "./inference/device.ts";
 export type { LoadingOptions } from "./inference/loading.ts";
 export type { LoadOptions } from "./inference/open-runner.ts";
 export { modelTrial } from "./inference/trial.ts";
+export { readModelType } from "./inference/model-type.ts";
 
 // Recommendation
 export { SequentialRecommender } from "./recommendation/recommender.ts";

@@ -1,22 +1,25 @@
-import { TextClassifier, type EvaluationReport } from "@heddle/tasks";
+import { HeddleError, readModelType, TextClassifier, type EvaluationReport } from "@heddle/tasks";
 import { readLabelledRows } from "../data/rows.ts";
 import { count, countOf, duration, percent } from "../screen/format.ts";
 import { renderReport, reportJson } from "../screen/report.ts";
 import { loadingOptions } from "../screen/loading-progress.ts";
 import type { Session } from "../session/session.ts";
+import { evaluateRanking, type EvalRecommenderOptions } from "./eval-recommender.ts";
 
-export interface EvalOptions {
-  readonly model: string;
-  readonly data: string;
-  readonly text: string;
-  readonly label: string;
-  readonly int8?: boolean;
+/** Which columns are read depends on what the model is. */
+export type EvalOptions = EvalRecommenderOptions;
+
+/** `heddle eval`: how many rows of a file a classifier gets right, how well a recommender ranks what came next. */
+export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
+  if ((await readModelType(options.model)) === "sasrec") await evaluateRanking(options, session);
+  else await evaluateClassifier(options, session);
 }
 
-/** `heddle eval`: how many rows of a file the model gets right. */
-export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
+async function evaluateClassifier(options: EvalOptions, session: Session): Promise<void> {
   const { signal } = session;
-  const rows = await readLabelledRows(session, options.data, { name: options.text, option: "--text" }, { name: options.label, option: "--label" });
+  const { text, label } = options;
+  if (text === undefined || label === undefined) throw new HeddleError("INVALID_ARGUMENT", `[eval] ${options.model} classifies texts: name their column with --text COLUMN and the one of their labels with --label COLUMN`);
+  const rows = await readLabelledRows(session, options.data, { name: text, option: "--text" }, { name: label, option: "--label" });
   using classifier = await TextClassifier.fromPretrained(options.model, { ...loadingOptions(session), int8: options.int8 });
   session.status.clear();
   session.log(session.terminal.err.colors.dim(`• evaluating ${options.model} on ${countOf(rows.length, "row")}, ${classifier.deviceDescription} …`));

@@ -10,9 +10,20 @@ import { exportModel, type ExportOptions } from "./export.ts";
 import { generateText, type GenerateOptions } from "./generate.ts";
 import { predict, type PredictOptions } from "./predict.ts";
 import { profileModel, type ProfileOptions } from "./profile.ts";
+import { recommend, type RecommendOptions } from "./recommend.ts";
 import { train, type TrainOptions } from "./train.ts";
+import { trainRecommender, type TrainRecommenderOptions } from "./train-recommender.ts";
 import { transcribe, type TranscribeOptions } from "./transcribe.ts";
 import { tuneModel, type TuneOptions } from "./tune.ts";
+
+const TRAINING_TASKS = ["text-classification", "recommendation"] as const;
+type TrainingTask = (typeof TRAINING_TASKS)[number];
+
+/** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
+const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
+  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time"] },
+  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume"] },
+};
 
 /** Runs a command's body with its session. */
 export type StartSession = (options: CommonOptions, body: (session: Session) => Promise<void>) => Promise<void>;
@@ -37,10 +48,14 @@ export function heddleProgram(version: string, start: StartSession): Command {
 
   program
     .command("train")
-    .description("train a text classifier on labelled rows of a CSV, TSV or JSON Lines file")
-    .requiredOption("--data <file>", "rows to train on")
-    .requiredOption("--text <column>", "column with the texts")
-    .requiredOption("--label <column>", "column with the labels")
+    .description("train a text classifier on labelled rows of a CSV, TSV or JSON Lines file, or a recommender on a click log")
+    .addOption(new Option("--task <name>", "what the model is for").choices(TRAINING_TASKS).default(TRAINING_TASKS[0]))
+    .requiredOption("--data <file>", "rows to train on; for recommendation who touched what: CSV, TSV, JSON Lines, Parquet, or lines of user item item …")
+    .option("--text <column>", "column with the texts (classification needs it)")
+    .option("--label <column>", "column with the labels (classification needs it)")
+    .option("--user <column>", "recommendation: column with the users (default: by its name)")
+    .option("--item <column>", "recommendation: column with the items (default: by its name)")
+    .option("--time <column>", "recommendation: column with the times (default: by its name; without one the file's order counts)")
     .option("--eval <file>", "rows to evaluate on (default: a tenth of each label's rows is held out)")
     .option("--eval-text <column>", "text column of the evaluation file (default: as --text)")
     .option("--eval-label <column>", "label column of the evaluation file (default: as --label)")
@@ -50,20 +65,28 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--max-steps <n>", "stop after so many steps", wholeFrom(1))
     .option("--learning-rate <x>", "the peak of its schedule (default: by the kind of training)", positive)
     .option("--batch-size <n>", "rows a step", wholeFrom(1))
-    .option("--max-length <n>", "tokens a text is cut to (default: by the texts)", wholeFrom(3))
+    .option("--max-length <n>", "tokens a text is cut to (default: by the texts); newest items of a history that count (default: 50)", wholeFrom(3))
     .addOption(new Option("--tokenizer <kind>", "tokenizer to train, without --model").choices(["wordpiece", "byte-level-bpe"]))
     .option("--resume", "go on with a run that was stopped, from its newest checkpoint")
     .option("--overwrite", "replace a finished model, or discard an unfinished run, in the output folder")
-    .action((options: TrainOptions & CommonOptions) => start(options, (session) => train(options, session)));
+    .addHelpText("after", "Recommendation holds each user's last event out as the test and the last but one to choose the best epoch by, and ends\nwith the figures of popularity, recency, item-kNN, Markov and EASE beside the model's.")
+    .action((options: TrainOptions & TrainRecommenderOptions & CommonOptions & { task: TrainingTask }, command: Command) => {
+      checkTask(command, options.task);
+      return start(options, (session) => (options.task === "recommendation" ? trainRecommender(options, session) : train(options, session)));
+    });
 
   program
     .command("eval")
-    .description("say how good a model is on labelled rows")
+    .description("say how good a model is: a classifier on labelled rows, a recommender on a click log")
     .requiredOption("--model <model>", MODEL)
-    .requiredOption("--data <file>", "rows to evaluate on")
-    .requiredOption("--text <column>", "column with the texts")
-    .requiredOption("--label <column>", "column with the labels")
-    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
+    .requiredOption("--data <file>", "rows to evaluate on; of a recommender who touched what, as train --task recommendation takes it")
+    .option("--text <column>", "column with the texts (classifiers need it)")
+    .option("--label <column>", "column with the labels (classifiers need it)")
+    .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU (classifiers)")
+    .option("--user <column>", "column with the users, of a recommender's table (default: by its name)")
+    .option("--item <column>", "column with the items (default: by its name)")
+    .option("--time <column>", "column with the times (default: by its name)")
+    .addHelpText("after", "A recommender ranks each user's last event among all its items, those touched before aside; with --json the last line\nis {\"hr@5\", \"ndcg@5\", \"hr@10\", \"ndcg@10\", \"hr@20\", \"ndcg@20\", …}.")
     .action((options: EvalOptions & CommonOptions) => start(options, (session) => evaluate(options, session)));
 
   program
@@ -77,6 +100,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--int8", "round weights and their inputs to int8: about twice as fast on the CPU")
     .addHelpText("after", "Writes one answer a text, in their order: on a terminal in columns, otherwise label, score and text\nwith tabs between them, with --json as {\"text\", \"label\", \"score\", \"scores\"}.")
     .action((texts: string[], options: PredictOptions & CommonOptions) => start(options, (session) => predict(texts, options, session)));
+
+  program
+    .command("recommend")
+    .description("say which items come next for a visitor, by a recommender")
+    .requiredOption("--model <model>", "recommender that train --task recommendation wrote, or a published SASRec checkpoint: its folder")
+    .requiredOption("--history <ids>", "items that the visitor touched, oldest first, with commas between them", itemIds)
+    .option("--top-k <n>", "items to name, best first", wholeFrom(1), 10)
+    .option("--include-seen", "items of the history may come again")
+    .addHelpText("after", "Writes one item a line with its score; with --json {\"items\": [{\"itemId\", \"score\"}, …]}.")
+    .action((options: RecommendOptions & CommonOptions) => start(options, (session) => recommend(options, session)));
 
   writing(program.command("generate"))
     .description("go on with a text, by a decoder: a model folder or a GGUF file")
@@ -153,6 +186,16 @@ export function heddleProgram(version: string, start: StartSession): Command {
   return program;
 }
 
+/** Ends with a usage error where options and task do not go together. */
+function checkTask(command: Command, task: TrainingTask): void {
+  const { needs, refuses } = OPTIONS_OF_TASKS[task];
+  for (const option of command.options) {
+    const isGiven = command.getOptionValue(option.attributeName()) !== undefined;
+    if (!isGiven && needs.includes(option.attributeName())) command.error(`error: required option '${option.flags}' not specified`);
+    if (isGiven && refuses.includes(option.attributeName())) command.error(`error: option '${option.flags}' is not for --task ${task}`);
+  }
+}
+
 /** The options of commands that write texts. */
 function writing(command: Command): Command {
   return command
@@ -180,6 +223,10 @@ function dtypes(text: string): OnnxDtype[] {
   const unknown = names.find((name) => !ONNX_DTYPES.includes(name as OnnxDtype));
   if (unknown !== undefined) throw new InvalidArgumentError(`There is no dtype '${unknown}': give ${ONNX_DTYPES.join(" or ")}, or several with commas between them.`);
   return [...new Set(names as OnnxDtype[])];
+}
+
+function itemIds(text: string): string[] {
+  return text.split(",").map((id) => id.trim()).filter((id) => id !== "");
 }
 
 function wholeFrom(least: number): (text: string) => number {

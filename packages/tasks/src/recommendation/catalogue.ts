@@ -62,10 +62,11 @@ export async function readCatalogue(folder: ModelFolder, numItems: number): Prom
   return new Catalogue(itemIds, counts as number[]);
 }
 
-/** Users' histories by a catalogue's numbers. Throws DATA_INVALID where somebody touched an item that it lacks. */
-export function historiesByUser({ userIds, itemIds, histories }: Interactions, catalogue: Catalogue): ReadonlyMap<string, Int32Array> {
+/** The same events by a catalogue's numbers. Throws DATA_INVALID where somebody touched an item that it lacks. */
+export function aligned(interactions: Interactions, catalogue: Catalogue): Interactions {
+  const { itemIds, histories } = interactions;
   const numbers = itemIds.map((itemId) => catalogue.find(itemId) ?? -1);
   const unknown = numbers.flatMap((number, i) => (number < 0 ? [itemIds[i]!] : []));
   if (unknown.length > 0) throw new HeddleError("DATA_INVALID", `[recommender] the model does not know ${unknown.length} of ${itemIds.length} items, such as ${JSON.stringify(unknown[0])}: drop these from the interactions, or train with them`);
-  return new Map(userIds.map((userId, user) => [userId, Int32Array.from(histories[user]!, (item) => numbers[item]!)]));
+  return { ...interactions, itemIds: catalogue.itemIds, histories: histories.map((history) => history.map((item) => numbers[item]!)) };
 }

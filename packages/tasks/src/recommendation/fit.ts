@@ -6,9 +6,12 @@ import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
+import { distinctItems } from "./data/distinct-items.ts";
+import { measuresAt } from "./evaluation/measures.ts";
+import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import type { Interactions } from "./interactions.ts";
 import type { RecommenderParts } from "./recommender.ts";
-import type { FitRecommenderOptions, HeldOutEvent, RanksOptions } from "./types.ts";
+import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
 import { windowCollator, windowsOf } from "./windows.ts";
 
 /** Enough to tell epochs apart. */
@@ -17,7 +20,7 @@ const CUTOFF = 10;
 
 /** What `fit` needs of the recommender that it trains. */
 interface Fitted {
-  ranks(histories: readonly ArrayLike<number>[], targets: ArrayLike<number>, options?: RanksOptions): Promise<Int32Array>;
+  rankAll(requests: readonly RankRequest[], topK: number, options: { readonly signal?: AbortSignal }): Promise<RankedTargets>;
   dispose(): void;
 }
 
@@ -80,6 +83,7 @@ async function train(trainer: Trainer, model: Model, { recommender, validation, 
   let best = { ndcg: -1, weights: null as ReadonlyMap<State, HostTensor["data"]> | null };
   let worseSince = 0;
   let startedAt = performance.now();
+  const requests = validation.map(requestOf);
   for await (const event of trainer.train({ ...(signal && { signal }) })) {
     if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
     if (event.type === "start") emit({ type: "plan", device: model.device.description, ...sizes, numParameters: model.numParameters, stepsPerEpoch: event.stepsPerEpoch, peakBytes: event.memory.peakBytes });
@@ -87,7 +91,7 @@ async function train(trainer: Trainer, model: Model, { recommender, validation, 
     const epoch = Math.round(event.epoch);
     emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
     if (validation.length > 0 && (epoch % evalEpochs === 0 || epoch === numTrainEpochs)) {
-      const { hitRate, ndcg } = measure(await recommender.ranks(validation.map(({ history }) => history), validation.map(({ target }) => target), { exclude: validation.map(({ history }) => history), ...(signal && { signal }) }));
+      const { hitRate, ndcg } = measure((await recommender.rankAll(requests, 0, { ...(signal && { signal }) })).ranks);
       const isBest = ndcg > best.ndcg;
       emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
       worseSince = isBest ? 0 : worseSince + 1;
@@ -105,14 +109,19 @@ async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State,
   return new Map(states.map((state, i) => [state, copies[i]!]));
 }
 
-function measure(ranks: Int32Array): { hitRate: number; ndcg: number } {
+function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number } {
   let [hits, gain] = [0, 0];
-  for (const rank of ranks) {
-    if (rank >= CUTOFF) continue;
-    hits++;
-    gain += 1 / Math.log2(rank + 2);
+  for (const own of ranks) {
+    const [hitRate, ndcg] = measuresAt(own, CUTOFF);
+    hits += hitRate;
+    gain += ndcg;
   }
   return { hitRate: hits / ranks.length, ndcg: gain / ranks.length };
+}
+
+/** What was touched before is no candidate, but where it is touched again. */
+function requestOf({ history, target }: HeldOutEvent): RankRequest {
+  return { history, targets: Int32Array.of(target), excluded: distinctItems(history).filter((item) => item !== target) };
 }
 
 /** Each user's last event, of those with three at least, where nobody has chosen what to validate on. */

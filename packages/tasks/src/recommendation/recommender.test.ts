@@ -7,8 +7,11 @@ import { openDevice, ReferenceDevice } from "@heddle/kernels";
 import { architectureFor, createConfig, createModel, memorySource, SafetensorsReader } from "@heddle/transformer";
 import { afterAll, describe, expect, it } from "vitest";
 import { Catalogue } from "./catalogue.ts";
+import { evaluateRecommender } from "./evaluation/evaluate.ts";
+import type { ItemScorer } from "./evaluation/recommender.ts";
 import { SequentialRecommender } from "./recommender.ts";
 import { Scorer } from "./scorer.ts";
+import { leaveOneOut } from "./split/leave-one-out.ts";
 
 const device = new ReferenceDevice();
 const folder = await mkdtemp(join(tmpdir(), "heddle-recommender-"));
@@ -23,9 +26,11 @@ function recommenderOf(numItems: number, options: { counts?: number[]; histories
   return new SequentialRecommender({ model: options.model ?? modelOf(numItems), catalogue: new Catalogue(ids(numItems), options.counts), histories, release: () => undefined });
 }
 
+const request = (history: number[], targets: number[], excluded: number[] = []) => ({ history: Int32Array.from(history), targets: Int32Array.from(targets), excluded: Int32Array.from(excluded) });
+
 /** All scores of a catalogue, from the same model. */
-async function scoresOf(model: ReturnType<typeof modelOf>, history: readonly number[]): Promise<number[]> {
-  const { rows, scores } = await new Scorer(model).bestFor(history.map((item) => item + 1), model.parameters.get("item_embeddings.weight")!.type.shape[0]!);
+async function scoresOf(model: ReturnType<typeof modelOf>, history: ArrayLike<number>): Promise<number[]> {
+  const { rows, scores } = await new Scorer(model).bestFor(Array.from(history, (item) => item + 1), model.parameters.get("item_embeddings.weight")!.type.shape[0]!);
   const byRow: number[] = [];
   rows.forEach((row, i) => (byRow[row] = scores[i]!));
   return byRow.slice(1, -1);
@@ -73,8 +78,8 @@ describe("SequentialRecommender", () => {
     await expect(recommender.similarItems("shoe")).rejects.toThrow('"shoe"');
     await expect(recommender.recommend({ history: ["item-1"], topK: 0 })).rejects.toThrow("topK");
     await expect(recommender.recommend({})).rejects.toThrow("either history");
-    await expect(recommender.ranks([Int32Array.of()], [1])).rejects.toThrow("history 0 is empty");
-    await expect(recommender.ranks([Int32Array.of(4)], [1])).rejects.toThrow("item number 4");
+    await expect(recommender.rankAll([request([], [1])], 1)).rejects.toThrow("the history of request 0 is empty");
+    await expect(recommender.rankAll([request([0], [1]), request([4], [1])], 1)).rejects.toThrow("item number 4");
     recommender.dispose();
     await expect(recommender.recommend({ history: ["item-1"] })).rejects.toMatchObject({ code: "DISPOSED" });
   });
@@ -84,7 +89,7 @@ describe("SequentialRecommender", () => {
     expect(await recommender.recommend({ history: ["item-0"] })).toEqual([]);
     expect((await recommender.recommend({ history: ["item-0"], excludeSeen: false })).map(({ itemId }) => itemId)).toEqual(["item-0"]);
     expect(await recommender.similarItems("item-0")).toEqual([]);
-    expect([...(await recommender.ranks([[0]], [0]))]).toEqual([0]);
+    expect(await recommender.rankAll([request([0], [0])], 5)).toEqual({ ranks: [Int32Array.of(1)], top: [Int32Array.of(0)] });
   });
 
   it("finds similar items by the cosine of their embeddings", async () => {
@@ -107,15 +112,46 @@ describe("SequentialRecommender", () => {
     for (const item of [3, 6, 10]) table.set(table.subarray(5 * 4, 6 * 4), (item + 1) * 4); // as item 4: equal scores
     state.write(table);
     using recommender = recommenderOf(12, { model });
-    const histories = [[1, 2], [5], [4, 4, 3], [0, 1, 2, 3, 4, 5, 6, 7, 8]];
-    const targets = [6, 4, 10, 11];
-    const exclude = [[1, 2, 3], [], [6, 6, 10, 0], [0, 1, 2, 3, 4, 5, 6, 7, 8]];
-    const wanted = await Promise.all(histories.map(async (history, user) => {
+    const requests = [
+      request([1, 2], [6], [1, 2, 3]),
+      request([5], [4, 0, 11]),
+      request([4, 4, 3], [10], [0, 6]),
+      request([0, 1, 2, 3, 4, 5, 6, 7, 8], [11, 9], [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+    ];
+    const wanted = await Promise.all(requests.map(async ({ history, targets, excluded }) => {
       const scores = await scoresOf(model, history);
-      const target = targets[user]!;
-      return scores.filter((score, item) => !exclude[user]!.includes(item) && (score > scores[target]! || (score === scores[target]! && item < target))).length;
+      const order = scores.map((_, item) => item).filter((item) => !excluded.includes(item)).sort((a, b) => scores[b]! - scores[a]! || a - b);
+      return { ranks: targets.map((target) => 1 + order.indexOf(target)), top: Int32Array.from(order.slice(0, 4)) };
     }));
-    expect([...(await recommender.ranks(histories, targets, { exclude }))]).toEqual(wanted);
+    const ranked = await recommender.rankAll(requests, 4);
+    expect(ranked.ranks).toEqual(wanted.map(({ ranks }) => ranks));
+    expect(ranked.top).toEqual(wanted.map(({ top }) => top));
+    expect(ranked.top[3]).toHaveLength(3);
+    expect((await recommender.rankAll(requests, 0)).ranks).toEqual(ranked.ranks);
+  });
+
+  it("ranks by what is popular where a history is empty, and never by scores that are NaN", async () => {
+    const model = modelOf(4);
+    using recommender = recommenderOf(4, { model, counts: [1, 5, 0, 5] });
+    const { ranks, top } = await recommender.rankAll([request([0], [2]), request([], [3, 0], [1])], 2);
+    expect([ranks[1], top[1]]).toEqual([Int32Array.of(1, 2), Int32Array.of(3, 0)]);
+    model.parameters.get("item_embeddings.weight")!.write(new Float32Array(6 * 4).fill(Number.NaN));
+    await expect(recommender.rankAll([request([0], [2])], 2)).rejects.toMatchObject({ code: "VALUE_OUT_OF_RANGE", message: expect.stringContaining("item number 2") });
+  });
+
+  it("is measured as a baseline is, its own order of items aside", async () => {
+    using recommender = recommenderOf(30);
+    const log = { userIds: ["ann", "bob"], itemIds: ["item-9", "item-4", "item-20", "item-7"], histories: [Int32Array.of(0, 1, 2), Int32Array.of(3, 0, 1, 2)] };
+    const { train, test } = leaveOneOut(recommender.alignInteractions(log));
+    expect(test.map(({ history }) => [...history])).toEqual([[9, 4], [7, 9, 4]]);
+    const byScores: ItemScorer = {
+      name: "scores",
+      scoreAll: async (histories) => Float32Array.from((await Promise.all(histories.map((history) => scoresOf(modelOf(30), [...history])))).flat()),
+    };
+    const [own, same] = [await evaluateRecommender(recommender, test, train), await evaluateRecommender(byScores, test, train)];
+    expect(own.measures).toEqual(same.measures);
+    expect(own.lists).toEqual(same.lists);
+    expect(() => recommender.alignInteractions({ ...log, itemIds: ["item-9", "shoe", "hat", "item-7"] })).toThrow('does not know 2 of 4 items, such as "shoe"');
   });
 
   it("saves and loads, with its items and without anybody's history", async () => {

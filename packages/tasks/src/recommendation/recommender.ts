@@ -1,17 +1,18 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type Model, type ModelFolderSource, type SASRecConfig } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type FolderLock, type Model, type ModelFolderSource, type SASRecConfig } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
-import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
-import { Catalogue, historiesByUser, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
+import { aligned, Catalogue, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
 import { diversify } from "./diversify.ts";
+import type { ItemRanker, RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import { LeaveOneOut } from "./explain.ts";
 import { fitRecommender } from "./fit.ts";
 import type { Interactions } from "./interactions.ts";
 import { ItemEmbeddings } from "./item-embeddings.ts";
+import { rankRequests, rowOf } from "./rank-requests.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
-import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, RanksOptions, SimilarItem } from "./types.ts";
+import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
@@ -29,7 +30,9 @@ export interface RecommenderParts {
 }
 
 /** Histories in, the items that come next out. */
-export class SequentialRecommender {
+export class SequentialRecommender implements ItemRanker {
+  /** What an evaluation calls it. */
+  readonly name = "sasrec";
   private readonly model: Model;
   private readonly catalogue: Catalogue;
   private readonly scorer: Scorer;
@@ -61,8 +64,9 @@ export class SequentialRecommender {
       const { numItems } = config;
       if (itemIds && itemIds.length !== numItems) throw new HeddleError("DATA_INVALID", `[SequentialRecommender] itemIds has ${itemIds.length} ids, the model of ${folder.label} has ${numItems} items: give one for each, in the order of its rows`);
       const stored = itemIds ? new Catalogue(itemIds, undefined) : ((await readCatalogue(folder, numItems)) ?? new Catalogue(Array.from({ length: numItems }, (_, i) => String(i + 1)), undefined));
-      const histories = interactions ? historiesByUser(interactions, stored) : new Map<string, Int32Array>();
-      const catalogue = interactions ? new Catalogue(stored.itemIds, [...countItems([...histories.values()], numItems)]) : stored;
+      const known = interactions && aligned(interactions, stored);
+      const histories = new Map(known?.userIds.map((userId, user) => [userId, known.histories[user]!]));
+      const catalogue = known ? new Catalogue(stored.itemIds, [...countItems(known.histories, numItems)]) : stored;
       const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
       ({ model } = await loadModel(on, folder, { head: "next-item", ...(signal && { signal }) }));
       return new SequentialRecommender({ model, catalogue, histories, release: () => held.release() });
@@ -86,6 +90,11 @@ export class SequentialRecommender {
   /** The items' own ids. An item's number is its place here. */
   get itemIds(): readonly string[] {
     return this.catalogue.itemIds;
+  }
+
+  /** What it runs on. */
+  get deviceDescription(): string {
+    return this.model.device.description;
   }
 
   /** How many of the newest items of a history count. */
@@ -142,35 +151,32 @@ export class SequentialRecommender {
   }
 
   /**
-   * Of each user, how many items rank before the target: 0 where it is the best. Counted on the device over the whole catalogue, of
-   * equal scores by the order of `itemIds`.
+   * Ranks of targets among the whole catalogue, and the best items, counted on the device: an `ItemRanker`, which `evaluateRecommender`
+   * takes. Of equal scores the earlier in `itemIds` comes first. Histories that are empty get what is popular.
    *
-   * @param histories numbers of `itemIds`, oldest first; each with one item at least
-   * @param targets what was touched next
-   * @throws INVALID_ARGUMENT, ABORTED
+   * @param requests by numbers of `itemIds`
+   * @param topK 0 where no list is wanted
+   * @throws INVALID_ARGUMENT for a number that no item has, or an empty history where what is popular is not known; VALUE_OUT_OF_RANGE
+   * for scores that are NaN; ABORTED
    */
-  async ranks(histories: readonly ArrayLike<number>[], targets: ArrayLike<number>, { exclude = [], signal, onProgress }: RanksOptions = {}): Promise<Int32Array> {
+  rankAll(requests: readonly RankRequest[], topK: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<RankedTargets> {
     this.assertUsable();
-    if (targets.length !== histories.length || (exclude.length > 0 && exclude.length !== histories.length)) throw invalid(`ranks wants a target${exclude.length > 0 ? " and what to exclude" : ""} for each of ${histories.length} histories, got ${targets.length}${exclude.length > 0 ? ` and ${exclude.length}` : ""}`);
-    const excluded = histories.map((_, user) => new Set([...this.rowsOutside(), ...Array.from(exclude[user] ?? [], rowOf)]));
-    const mostExcluded = excluded.reduce((most, { size }) => Math.max(most, size), 1);
-    const ranks = new Int32Array(histories.length);
-    const { usersAtOnce } = this.scorer;
-    for (let begin = 0; begin < histories.length; begin += usersAtOnce) {
-      throwIfAborted(signal, "ranks");
-      const end = Math.min(begin + usersAtOnce, histories.length);
-      const rows = histories.slice(begin, end).map((history, i) => this.checked(history, begin + i));
-      const targetRows = Int32Array.from(this.checked(Array.prototype.slice.call(targets, begin, end) as number[], begin));
-      ranks.set(await this.scorer.rowsAbove(rows, targetRows, excluded.slice(begin, end), mostExcluded), begin);
-      onProgress?.({ doneUsers: end, totalUsers: histories.length });
-    }
-    return ranks;
+    return rankRequests(requests, { name: this.name, scorer: this.scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal });
+  }
+
+  /**
+   * The same events by the numbers of `itemIds`, as `rankAll` takes them.
+   *
+   * @throws DATA_INVALID where somebody touched an item that the model does not know, with its id and how many there are
+   */
+  alignInteractions(interactions: Interactions): Interactions {
+    return aligned(interactions, this.catalogue);
   }
 
   /** Writes a folder that `fromPretrained` loads (Node): the model, its items, and how often each was touched. No user's history is in it. */
-  async savePretrained(folder: string): Promise<void> {
+  async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
     this.assertUsable();
-    await saveModel(this.model, folder, { files: { [ITEMS_FILE]: this.catalogue.toJson() } });
+    await saveModel(this.model, folder, { files: { [ITEMS_FILE]: this.catalogue.toJson() } }, { lock, signal });
   }
 
   /** Frees the model, and the device where it was opened for this recommender. */
@@ -255,22 +261,10 @@ export class SequentialRecommender {
     return items.slice(0, topK).map((item) => ({ itemId: this.itemIds[item]!, score: counts[item]!, fallback: "popularity" }));
   }
 
-  /** Items as rows of the table. Throws INVALID_ARGUMENT for none, and for a number that no item has. */
-  private checked(items: ArrayLike<number>, user: number): number[] {
-    if (items.length === 0) throw invalid(`ranks: history ${user} is empty; leave out users without one`);
-    return Array.from(items, (item) => {
-      if (Number.isInteger(item) && item >= 0 && item < this.catalogue.size) return rowOf(item);
-      throw invalid(`ranks: user ${user} has item number ${item}; the ${this.catalogue.size} items are numbered from 0`);
-    });
-  }
-
   private assertUsable(): void {
     if (this.disposed) throw new HeddleError("DISPOSED", "[recommender] was disposed: load the model again");
   }
 }
-
-/** The row of the model's table of an item: row 0 is padding's. */
-const rowOf = (item: number): number => item + 1;
 
 const nothingKnown = (userId: string | undefined): string => (userId === undefined ? "the history is empty" : `nothing is known of user ${JSON.stringify(userId)}`);
 

@@ -1,4 +1,4 @@
-import { add, asTensor, cast, compile, div, embedding, equal, less, matmul, maximum, mul, reshape, slice, sqrt, sub, sum, topK, where, assign, type CompiledFunction, type HostTensor, type State, type Tensor, type TensorLike } from "@heddle/kernels";
+import { HeddleError, add, asTensor, assign, cast, compile, concat, div, embedding, equal, less, matmul, maximum, mul, reshape, scatterAdd, slice, sqrt, sum, topK, where, type CompiledFunction, type HostTensor, type State, type Tensor } from "@heddle/kernels";
 import { scoresOf, type Model, type SASRecConfig } from "@heddle/transformer";
 
 /** Numbers below any score. */
@@ -6,6 +6,9 @@ const LOWEST = -3.4e38;
 /** Scores of a batch of users that are in memory at once. */
 const SCORES = 4 * 2 ** 20;
 const MAX_USERS = 256;
+/** Places for rows that are left out, so that a handful of programs serves users with few and with many. */
+const EXCLUDED_STEP = 4;
+const LEAST_EXCLUDED = 64;
 
 /** The best rows of one user's scores, best first. */
 export interface BestRows {
@@ -13,17 +16,31 @@ export interface BestRows {
   readonly scores: Float32Array;
 }
 
+/** Rows that somebody touched, and those whose ranks are asked for. */
+export interface RowRanking {
+  /** Rows of the table, oldest first; one at least. */
+  readonly history: ArrayLike<number>;
+  readonly targets: Int32Array;
+  /** Rows that are no candidates, none of them a target, each once. */
+  readonly excluded: Int32Array;
+}
+
+export interface RankedRows {
+  /** For each target: 1 where nothing ranks before it. */
+  readonly ranks: Int32Array;
+  /** The best candidates, best first. */
+  readonly top: Int32Array;
+}
+
 /** A model's programs: from histories to the best items, or to the places of known ones, without scores that leave the device. */
 export class Scorer {
   private readonly best = new Map<number, CompiledFunction>();
   private readonly bestAllowed = new Map<number, CompiledFunction>();
   private readonly alike = new Map<number, CompiledFunction>();
-  private readonly outranking: CompiledFunction;
+  private readonly ranking = new Map<number, CompiledFunction>();
   private inverseNorms: State | undefined;
 
-  constructor(private readonly model: Model) {
-    this.outranking = compile(model.device, "rank-items", ({ inputIds, targets, targetPlaces, excludedPlaces }) => this.countAbove(inputIds!, targets!, targetPlaces!, excludedPlaces!));
-  }
+  constructor(private readonly model: Model) {}
 
   private get config(): SASRecConfig {
     return this.model.config as SASRecConfig;
@@ -66,34 +83,48 @@ export class Scorer {
     return bestRows(await compiled.run({ row: { shape: [1], data: Int32Array.of(row) } }));
   }
 
-  /** For each user how many rows rank before the target: score higher, or the same and stand before it. At most `usersAtOnce` users. */
-  async rowsAbove(histories: readonly ArrayLike<number>[], targets: ArrayLike<number>, excluded: readonly ReadonlySet<number>[], mostExcluded: number): Promise<Float32Array> {
-    const users = this.usersAtOnce;
-    const { vocabSize } = this.config;
-    const targetOf = (user: number) => (user < targets.length ? targets[user]! : 0);
-    const excludedPlaces = new Int32Array(users * mostExcluded);
-    for (let user = 0; user < users; user++) {
-      // What does not outrank the target is no loss: the target itself fills the places left.
-      const own = excludedPlaces.subarray(user * mostExcluded, (user + 1) * mostExcluded).fill(user * vocabSize + targetOf(user));
-      let i = 0;
-      for (const row of excluded[user] ?? []) own[i++] = user * vocabSize + row;
+  /**
+   * Each user's targets among all rows that are not left out, of equal scores the lower row first, and the best k of these rows.
+   * At most `usersAtOnce` users.
+   *
+   * Error: VALUE_OUT_OF_RANGE where a target's score is NaN, which would rank before everything.
+   */
+  async rank(users: readonly RowRanking[], k: number): Promise<RankedRows[]> {
+    const [places, { vocabSize }] = [this.usersAtOnce, this.config];
+    const columns = users.reduce((most, { targets }) => Math.max(most, targets.length), 1);
+    const mostExcluded = users.reduce((most, { excluded }) => Math.max(most, excluded.length), 1);
+    let width = LEAST_EXCLUDED;
+    while (width < mostExcluded) width *= EXCLUDED_STEP;
+    const targets = new Int32Array(places * columns);
+    // -1 is outside of all scores.
+    const excludedPlaces = new Int32Array(places * width).fill(-1);
+    for (const [user, { targets: own, excluded }] of users.entries()) {
+      targets.set(own, user * columns);
+      for (const [i, row] of excluded.entries()) excludedPlaces[user * width + i] = user * vocabSize + row;
     }
-    const column = (of: (user: number) => number): HostTensor => ({ shape: [users, 1], data: Int32Array.from({ length: users }, (_, user) => of(user)) });
-    const { above } = await this.outranking.run({
-      inputIds: this.window(histories, users),
-      targets: column(targetOf),
-      targetPlaces: column((user) => user * vocabSize + targetOf(user)),
-      excludedPlaces: { shape: [users, mostExcluded], data: excludedPlaces },
+    const compiled = this.topOf(this.ranking, Math.min(k, vocabSize), "rank-items", (inputs) => this.ranked(inputs, Math.min(k, vocabSize)));
+    const { above, own, best, bestScores } = await compiled.run({
+      inputIds: this.window(users.map(({ history }) => history), places),
+      targets: { shape: [places, columns], data: targets },
+      targetPlaces: { shape: [places, columns], data: targets.map((row, i) => Math.floor(i / columns) * vocabSize + row) },
+      excludedPlaces: { shape: [places * width], data: excludedPlaces },
     });
-    return (above!.data as Float32Array).subarray(0, histories.length);
+    return users.map(({ targets: wanted }, user) => {
+      const ofUser = (tensor: HostTensor) => tensor.data.subarray(user * tensor.shape[1]!, (user + 1) * tensor.shape[1]!);
+      const [counts, scores] = [ofUser(above!), ofUser(own!)];
+      const broken = wanted.findIndex((_, i) => Number.isNaN(scores[i]!));
+      if (broken >= 0) throw new HeddleError("VALUE_OUT_OF_RANGE", `[recommender] the score of item number ${wanted[broken]! - 1} is NaN: a model that diverged cannot be ranked; train it anew with a lower learning rate`);
+      const kept = best ? ofUser(bestScores!).findIndex((score) => score === Math.fround(LOWEST)) : 0;
+      return { ranks: wanted.map((_, i) => counts[i]! + 1), top: best ? Int32Array.from(ofUser(best).subarray(0, kept < 0 ? undefined : kept)) : new Int32Array(0) };
+    });
   }
 
   dispose(): void {
-    for (const compiled of [...this.best.values(), ...this.bestAllowed.values(), ...this.alike.values(), this.outranking]) compiled.dispose();
+    for (const compiled of [...this.best.values(), ...this.bestAllowed.values(), ...this.alike.values(), ...this.ranking.values()]) compiled.dispose();
     this.inverseNorms?.dispose();
   }
 
-  private topOf(cache: Map<number, CompiledFunction>, k: number, name: string, fn: (inputs: Record<string, Tensor>) => { values: Tensor; indices: Tensor }): CompiledFunction {
+  private topOf(cache: Map<number, CompiledFunction>, k: number, name: string, fn: (inputs: Record<string, Tensor>) => Record<string, Tensor>): CompiledFunction {
     let compiled = cache.get(k);
     if (!compiled) cache.set(k, (compiled = compile(this.model.device, `${name}-${k}`, fn)));
     return compiled;
@@ -117,20 +148,25 @@ export class Scorer {
     return scoresOf(decoder!, reshape(slice(decoder!.hidden, { axis: 1, begin: -1 }), [users, size]));
   }
 
-  /** targets i32 [users, 1]; places i32 [users, ...] in the scores of all users one after the other. */
-  private countAbove(inputIds: Tensor, targets: Tensor, targetPlaces: Tensor, excludedPlaces: Tensor): Record<string, Tensor> {
-    const scores = this.scores(inputIds);
-    const [users, count] = scores.shape as [number, number];
-    const flat = reshape(scores, [users * count, 1]);
-    const at = (places: Tensor) => reshape(embedding(flat, places), places.shape);
-    const target = at(targetPlaces);
-    /** 1 where something of this score at this place ranks before the target. */
-    const isAbove = (score: TensorLike, row: TensorLike, targetRow: TensorLike) => add(less(target, score), mul(equal(target, score), less(row, targetRow)));
+  /**
+   * inputIds [users, length]; targets i32 [users, columns]; targetPlaces the same in the scores of all users one after the other,
+   * excludedPlaces i32 [...] too.
+   */
+  private ranked({ inputIds, targets, targetPlaces, excludedPlaces }: Record<string, Tensor>, k: number): Record<string, Tensor> {
+    const all = this.scores(inputIds!);
+    const [users, count] = all.shape as [number, number];
+    const [places] = excludedPlaces!.shape as [number];
+    const isExcluded = reshape(scatterAdd(excludedPlaces!, { shape: [places, 1], data: new Float32Array(places).fill(1) }, users * count), [users, count]);
+    const scores = where(less(0, isExcluded), LOWEST, all);
+    const own = reshape(embedding(reshape(scores, [users * count, 1]), targetPlaces!), targets!.shape);
     const rows = asTensor({ shape: [1, count], data: Float32Array.from({ length: count }, (_, row) => row) });
-    const all = sum(isAbove(scores, rows, cast(targets, "f32")), { axes: [1] });
-    // Both kinds of places count a user's rows from the same one, so that they compare as rows do.
-    const excluded = sum(isAbove(at(excludedPlaces), excludedPlaces, targetPlaces), { axes: [1] });
-    return { above: sub(all, excluded) };
+    const ownRows = cast(targets!, "f32");
+    const above = Array.from({ length: targets!.shape[1]! }, (_, column) => {
+      const [score, row] = [own, ownRows].map((values) => slice(values, { axis: 1, begin: column, end: column + 1 })) as [Tensor, Tensor];
+      return sum(add(less(score, scores), mul(equal(score, scores), less(rows, row))), { axes: [1], keepDims: true });
+    });
+    const best = k > 0 ? topK(scores, k) : undefined;
+    return { above: concat(above, 1), own, ...(best && { best: best.indices, bestScores: best.values }) };
   }
 
   /** 1 / |row| of each row of the table, worked out once. */

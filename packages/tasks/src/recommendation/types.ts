@@ -79,13 +79,6 @@ export interface EventContribution {
   readonly effect: number;
 }
 
-export interface RanksOptions {
-  /** For each user, items that do not count, as what was touched before. Numbers of `itemIds`. */
-  readonly exclude?: readonly ArrayLike<number>[];
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly doneUsers: number; readonly totalUsers: number }) => void;
-}
-
 /** A loss over all items, or over some drawn for each batch: see `NextItemLoss`. */
 export type RecommenderLoss = "softmax" | "sampled-softmax" | "bce" | "gbce";
 

@@ -1,0 +1,135 @@
+import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type RecommenderComparison, type RecommenderEvaluation, type Split } from "@heddle/tasks";
+import { readLog, type InteractionOptions } from "../data/interactions.ts";
+import { countOf, duration, shellQuote } from "../screen/format.ts";
+import { rankingJson, renderRankings } from "../screen/ranking-report.ts";
+import { RecommenderProgress } from "../screen/recommender-progress.ts";
+import { Interrupted, isAbort } from "../session/failure.ts";
+import type { Session } from "../session/session.ts";
+import { OutputFolder } from "./output-folder.ts";
+
+export interface TrainRecommenderOptions extends InteractionOptions {
+  readonly data: string;
+  readonly output: string;
+  readonly epochs?: number;
+  readonly learningRate?: number;
+  readonly batchSize?: number;
+  readonly maxLength?: number;
+  readonly overwrite?: boolean;
+}
+
+/** Enough users to tell epochs apart. */
+const MAX_VALIDATION = 10_000;
+
+interface Trained {
+  readonly evaluation: RecommenderEvaluation;
+  readonly baselines: readonly RecommenderEvaluation[];
+  readonly comparison: RecommenderComparison;
+  /** Baselines that this catalogue is too large for. */
+  readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  readonly bestEpoch: number | undefined;
+  readonly seconds: number;
+  readonly device: string;
+  /** Of the catalogue, for an example. */
+  readonly itemIds: readonly string[];
+}
+
+/** `heddle train --task recommendation`: who touched what in, a recommender's folder out. */
+export async function trainRecommender(options: TrainRecommenderOptions, session: Session): Promise<void> {
+  const { overwrite = false, output } = options;
+  const folder = await OutputFolder.open(output);
+  try {
+    await folder.requireRoom({ resume: false, overwrite });
+    const split = leaveOneOut(await readLog(session, options.data, options));
+    const trained = await trainInto(folder, split, options, session);
+    if (!trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
+    session.result(resultJson(trained, output), () => renderResult(trained, output, session));
+  } finally {
+    session.status.clear();
+    await folder.close();
+  }
+}
+
+async function trainInto(folder: OutputFolder, split: Split, options: TrainRecommenderOptions, session: Session): Promise<Trained> {
+  const { signal } = session;
+  const progress = new RecommenderProgress(session);
+  const startMs = performance.now();
+  let isSaved = false;
+  try {
+    using recommender = await SequentialRecommender.fit(split.train, {
+      ...settingsFrom(options),
+      validation: everyNth(split.validation, MAX_VALIDATION).map(({ history, targets }) => ({ history, target: targets[0]! })),
+      device: session.options.device,
+      seed: session.options.seed,
+      signal,
+      onEvent: (event) => progress.handle(event),
+    });
+    const seconds = (performance.now() - startMs) / 1000;
+    await recommender.savePretrained(options.output, { lock: folder.lock, signal });
+    await folder.removeCheckpoints();
+    isSaved = true;
+    const measured = await measure(recommender, split, session);
+    return { ...measured, bestEpoch: progress.bestEpoch, seconds, device: recommender.deviceDescription, itemIds: recommender.itemIds };
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    throw new Interrupted(isSaved ? `stopped before the model was compared with baselines; it is complete in ${options.output}` : "stopped before the model was done; nothing was written", { cause: error });
+  }
+}
+
+/** On what was held out of training, beside baselines that learnt from the same. */
+async function measure(recommender: SequentialRecommender, { train, test }: Split, session: Session): Promise<Pick<Trained, "evaluation" | "baselines" | "comparison" | "leftOut">> {
+  const { signal, status, terminal } = session;
+  const evaluate = (ranker: Parameters<typeof evaluateRecommender>[0]) => evaluateRecommender(ranker, test, train, { signal, onProgress: ({ done, total }) => status.update(`${ranker.name}: ranked ${done} of ${total}`) });
+  session.log(terminal.err.colors.dim(`• ranking the last event of ${countOf(test.length, "user")}, by the model and by baselines …`));
+  const evaluation = await evaluate(recommender);
+  const { baselines: fitted, leftOut } = await fitBaselines(train);
+  const baselines: RecommenderEvaluation[] = [];
+  for (const baseline of fitted) baselines.push(await evaluate(baseline));
+  for (const { name, reason } of leftOut) session.warn(`no ${name} to compare with: ${reason}`);
+  return { evaluation, baselines, comparison: compareRecommenders(evaluation, baselines), leftOut };
+}
+
+/** Only what the user gave: an absent key leaves the choice to `fit`. */
+function settingsFrom({ epochs, learningRate, batchSize, maxLength }: TrainRecommenderOptions): object {
+  if (epochs !== undefined && !Number.isInteger(epochs)) throw new HeddleError("INVALID_ARGUMENT", `[train] --epochs is ${epochs}: a recommender is trained for a whole number of them`);
+  return {
+    ...(epochs !== undefined && { numTrainEpochs: epochs }),
+    ...(learningRate !== undefined && { learningRate }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(maxLength !== undefined && { maxLength }),
+  };
+}
+
+/** At most `most` of them, spread evenly. */
+function everyNth<T>(values: readonly T[], most: number): T[] {
+  const step = Math.max(1, values.length / most);
+  return Array.from({ length: Math.floor(values.length / step) }, (_, i) => values[Math.floor(i * step)]!);
+}
+
+function resultJson({ evaluation, baselines, comparison, leftOut, bestEpoch, seconds, device }: Trained, output: string): object {
+  return {
+    ...rankingJson(evaluation),
+    numUsers: evaluation.numQueries,
+    baselines: baselines.map((baseline) => ({ name: baseline.name, ...rankingJson(baseline) })),
+    beatsAll: comparison.beatsAll,
+    comparison: comparison.verdicts,
+    leftOut,
+    bestEpoch,
+    seconds,
+    device,
+    output,
+  };
+}
+
+function renderResult({ evaluation, baselines, comparison, bestEpoch, seconds, itemIds }: Trained, output: string, { terminal: { out }, command }: Session): string {
+  const { bold, dim } = out.colors;
+  const [conclusion, ...differences] = describeComparison(comparison);
+  return `
+${bold(conclusion!)}
+${renderRankings([evaluation, ...baselines], out)}
+${differences.map((line) => dim(line)).join("\n")}
+${dim(`the last event of ${countOf(evaluation.numQueries, "user")}, each among all ${countOf(evaluation.numItems, "item")} but those touched before; trained in ${duration(seconds)}${bestEpoch === undefined ? "" : `; the weights are those of epoch ${bestEpoch}, the best`}`)}
+
+The model is in ${bold(output)}. Next:
+  ${command} recommend --model ${shellQuote(output)} --history ${shellQuote(itemIds.slice(0, 3).join(","))}
+`;
+}
