@@ -37,12 +37,13 @@ describe("heddle train --task recommendation", () => {
   });
 
   it("says so where a baseline is better, and what to do next", async () => {
-    const { exitCode, out, err } = await train(model, ["--overwrite", "--epochs", "1"]);
+    const other = join(scratch, "other");
+    const { exitCode, out, err } = await train(other, ["--epochs", "1"]);
     expect(exitCode, err).toBe(0);
     expect(trained.last["beatsAll"]).toBe(false);
     expect(err).toMatch(/warning sasrec does not beat .*markov.* in ndcg@10/);
     expect(out).toMatch(/sasrec does not beat[^]*HR@5 +NDCG@5[^]*\nsasrec +0\.\d{4}[^]*\nmarkov /);
-    expect(out).toContain(`heddle recommend --model ${model} --history sku-0,sku-1,sku-10`);
+    expect(out).toContain(`heddle recommend --model ${other} --history sku-0,sku-1,sku-10`);
   });
 
   it("keeps what is there, and leaves nothing behind when stopped", async () => {
