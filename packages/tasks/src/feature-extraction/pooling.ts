@@ -1,6 +1,5 @@
 import { div, HeddleError, maximum, mul, reshape, slice, sqrt, sum, cast, type Tensor } from "@heddle/kernels";
-import type { ModelFolder } from "@heddle/transformer";
-import { readJson } from "../inference/load.ts";
+import { readJson, type ModelFolder } from "@heddle/transformer";
 import type { Finish } from "../inference/text-runner.ts";
 
 /** One vector per token, or one per text: the mean over its tokens, or its first token's. */

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, quantizedFormats, storedGenerationOptions, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type StoredGenerationOptions, type Tokenizer } from "@heddle/transformer";
+import { loadModel, modelPlan, openModelFolder, quantizedFormats, readJson, storedGenerationOptions, textConfigOf, tokenizerOf, type LoadOptions, type Model, type ModelFolder, type ModelFolderSource, type StoredGenerationOptions, type Tokenizer } from "@heddle/transformer";
 import type { HeldDevice } from "./device.ts";
 import { modelTrial, USUAL_BATCH, USUAL_PROMPT } from "./trial.ts";
 
@@ -46,15 +46,4 @@ async function maxLengthOf(folder: ModelFolder, model: Model, tokenizer: Tokeniz
   const sentenceLimit = (sentenceConfig as { max_seq_length?: unknown } | undefined)?.max_seq_length;
   const limits = [typeof sentenceLimit === "number" ? sentenceLimit : Infinity, tokenizer.modelMaxLength ?? Infinity, textConfigOf(model.config).maxPositionEmbeddings];
   return Math.min(...limits);
-}
-
-/** A JSON file of the folder; undefined where it is absent. Errors: CONFIG_INVALID. */
-export async function readJson(folder: ModelFolder, name: string): Promise<unknown> {
-  const text = await folder.readText(name);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new HeddleError("CONFIG_INVALID", `[${folder.label}] ${name} is no valid JSON: download it again`, { cause });
-  }
 }

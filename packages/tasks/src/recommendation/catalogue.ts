@@ -1,6 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import type { ModelFolder } from "@heddle/transformer";
-import { readJson } from "../inference/load.ts";
+import { readJson, type ModelFolder } from "@heddle/transformer";
 import type { Interactions } from "./interactions.ts";
 
 export const ITEMS_FILE = "items.json";

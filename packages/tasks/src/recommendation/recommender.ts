@@ -53,10 +53,10 @@ export class SequentialRecommender implements ItemRanker {
    *
    * Errors: those of loading; INVALID_ARGUMENT for a model of another family; DATA_INVALID for ids that do not fit.
    */
-  static async fromPretrained(source: ModelFolderSource, { device, signal, log, itemIds, interactions }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
-    await using opened = await openModelFolder(source);
+  static async fromPretrained(source: ModelFolderSource, { device, itemIds, interactions, ...options }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
+    await using opened = await openModelFolder(source, options);
     const folder = await recommenderFolder(opened);
-    const held = new HeldDevice(device, log);
+    const held = new HeldDevice(device, options.log);
     let model: Model | undefined;
     try {
       const { architecture, config } = modelPlan(folder, { head: "next-item" });
@@ -68,7 +68,7 @@ export class SequentialRecommender implements ItemRanker {
       const histories = new Map(known?.userIds.map((userId, user) => [userId, known.histories[user]!]));
       const catalogue = known ? new Catalogue(stored.itemIds, [...countItems(known.histories, numItems)]) : stored;
       const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
-      ({ model } = await loadModel(on, folder, { head: "next-item", ...(signal && { signal }) }));
+      ({ model } = await loadModel(on, folder, { ...options, head: "next-item" }));
       return new SequentialRecommender({ model, catalogue, histories, release: () => held.release() });
     } catch (error) {
       model?.dispose();

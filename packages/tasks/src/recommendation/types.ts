@@ -1,14 +1,8 @@
 import type { DeviceChoice } from "../inference/device.ts";
+import type { LoadingOptions } from "../inference/loading.ts";
 import type { Interactions } from "./interactions.ts";
 
-export interface RecommenderOptions {
-  readonly device?: DeviceChoice;
-  readonly signal?: AbortSignal;
-  /** Hears which device "auto" has chosen, and why. Default: `console.warn`. */
-  readonly log?: (line: string) => void;
-}
-
-export interface LoadRecommenderOptions extends RecommenderOptions {
+export interface LoadRecommenderOptions extends Omit<LoadingOptions, "dtype"> {
   /** The items' own ids, in the order of the model's rows, where the folder does not tell them. Default: "1", "2", "3" … */
   readonly itemIds?: readonly string[];
   /** Who touched what: for `userId`, and for what is popular. A folder has neither histories nor names of users. */

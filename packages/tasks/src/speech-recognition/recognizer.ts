@@ -1,7 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
-import { EncodedSource, generate, loadModel, logMelSpectrogram, modelPlan, openModelFolder, openSession, resample, SAMPLE_RATE, tokenizerOf, type DecodingSession, type GenerationOptions, type Model, type ModelFolderSource, type Sound, type Tokenizer, type WhisperConfig } from "@heddle/transformer";
+import { EncodedSource, generate, loadModel, logMelSpectrogram, modelPlan, openModelFolder, openSession, readJson, resample, SAMPLE_RATE, tokenizerOf, type DecodingSession, type GenerationOptions, type Model, type ModelFolderSource, type Sound, type Tokenizer, type WhisperConfig } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
-import { readJson } from "../inference/load.ts";
 import type { LoadingOptions } from "../inference/loading.ts";
 import { modelTrial, USUAL_BATCH } from "../inference/trial.ts";
 import { findUtterances } from "./utterances.ts";

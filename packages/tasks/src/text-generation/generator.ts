@@ -1,6 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import { applyChatTemplate, beamSearch, endingTokens, generate, hasChatTemplate, openSession, SchemaGrammars, StreamDecoder, textConfigOf, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource, type OutputSchema, type SchemaConstraint } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
+import { said } from "../inference/said.ts";
 import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
 import { StopStrings } from "./stop-strings.ts";
 import type { GeneratedPiece, GeneratedText, GeneratedValue, Prompt, SchemaOptions, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
@@ -147,8 +148,7 @@ export class TextGenerator {
 
   /** What the caller says, and where that is nothing what the model's authors said. */
   #settled(given: GenerationOptions, constraint: SchemaConstraint | undefined): GenerationOptions {
-    const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    return { ...this.opened.loaded.generation, ...said, ...(constraint && { allowedTokens: constraint.allowedTokens }) };
+    return { ...this.opened.loaded.generation, ...said(given), ...(constraint && { allowedTokens: constraint.allowedTokens }) };
   }
 
   #constrain<T>(schema: OutputSchema<T>): Promise<SchemaConstraint<T>> {

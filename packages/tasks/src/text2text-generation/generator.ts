@@ -1,10 +1,11 @@
 import { geometricBuckets, HeddleError } from "@heddle/kernels";
 import { collate } from "@heddle/training";
-import { beamSearch, EncodedSource, generate, openModelFolder, openSession, storedGenerationOptions, tokenLimit, type DecodingSession, type FinishReason, type GenerationOptions, type ModelFolder, type ModelFolderSource, type StoredGenerationOptions } from "@heddle/transformer";
+import { beamSearch, EncodedSource, generate, openModelFolder, openSession, readJson, storedGenerationOptions, tokenLimit, type DecodingSession, type FinishReason, type GenerationOptions, type ModelFolder, type ModelFolderSource, type StoredGenerationOptions } from "@heddle/transformer";
 import { planBatches } from "../inference/batches.ts";
 import { HeldDevice } from "../inference/device.ts";
 import { checkTexts, encodeTexts, throwIfAborted } from "../inference/encode.ts";
-import { loadTextModel, readJson, type LoadedTextModel } from "../inference/load.ts";
+import { said } from "../inference/said.ts";
+import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
 import type { LoadOptions } from "../inference/open-runner.ts";
 import type { WarningEvent } from "../text-classification/types.ts";
 import { truncationWarning } from "../text-classification/warnings.ts";
@@ -81,7 +82,7 @@ export class Text2TextGenerator {
   async generate(texts: readonly string[], options: Text2TextOptions = {}): Promise<WrittenText[]> {
     if (this.#disposed) throw new HeddleError("DISPOSED", "[text2text-generation] the generator was disposed: load the model again");
     checkTexts(texts);
-    const { prefix, batchSize = DEFAULT_BATCH, signal, onWarning, ...generation } = { ...this.defaults, ...withoutUndefined(options) };
+    const { prefix, batchSize = DEFAULT_BATCH, signal, onWarning, ...generation } = { ...this.defaults, ...said(options) };
     const { tokenizer, maxLength } = this.loaded;
     const { rows, truncated } = await encodeTexts(tokenizer, texts.map((text) => prefix + text), { maxLength, ...(signal && { signal }) });
     if (truncated.length > 0) onWarning?.(truncationWarning(truncated, texts.length, maxLength));
@@ -168,7 +169,6 @@ async function storedDefaults(folder: ModelFolder, { model }: LoadedTextModel, t
   return { ...PIPELINE_DEFAULTS, ...own, ...(params && storedGenerationOptions(params, `config.json, task_specific_params.${task}`, "with a token")), prefix };
 }
 
-const withoutUndefined = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 /** What a beam search has no use for. */
 function withoutDraws({ temperature: _t, topK: _k, topP: _p, minP: _m, seed: _s, presencePenalty: _pp, frequencyPenalty: _fp, ...options }: GenerationOptions): Omit<GenerationOptions, "temperature"> {

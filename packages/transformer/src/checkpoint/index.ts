@@ -11,6 +11,7 @@ export type { ModelFolderSource, UrlFolder } from "./folder/source.ts";
 export type { DownloadProgress, HubAccess, HubOptions } from "./hub/options.ts";
 export { pushModelFolder, type PushedCommit, type PushOptions, type UploadProgress } from "./hub/push.ts";
 export type { ModelWeights } from "./folder/weights.ts";
+export { readJson } from "./folder/read-json.ts";
 export { recommenderFolder } from "./recommender.ts";
 export { lockFolder, type FolderLock } from "./folder/lock.ts";
 export { writeModelFolder, type ModelFolderContents } from "./folder/write.ts";

@@ -1,3 +1,5 @@
+import { HeddleError } from "@heddle/kernels";
+
 /** Files of models are a few levels deep; some tokenizers a dozen. */
 const MOST_LEVELS = 64;
 
@@ -20,4 +22,13 @@ export function parseJson(text: string): unknown {
     } else if (sign === 0x5d || sign === 0x7d) levels--;
   }
   return JSON.parse(text) as unknown;
+}
+
+/** @param file for the error, such as `[config.json]`. Throws CONFIG_INVALID. */
+export function parseJsonFile(text: string, file: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    throw new HeddleError("CONFIG_INVALID", `${file} is no valid JSON: download it again`, { cause });
+  }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checkConfig, optional, size } from "../config/schema.ts";
 import type { ModelFolder } from "./folder/open.ts";
 import type { ModelWeights } from "./folder/weights.ts";
+import { parseJsonFile } from "./json.ts";
 import type { LoadedTensor, StreamOptions } from "./safetensors/reader.ts";
 
 // Two layouts in which SASRec is published, as folders of this library's own: pmixer/SASRec.pytorch, and the encoder that S3-Rec
@@ -37,9 +38,10 @@ const S3REC_LAYER = "item_encoder.layer.";
 
 /** The folder as this library writes it; itself where it is no SASRec of another layout. Errors: CONFIG_INVALID, WEIGHTS_MISMATCH, those of `weights()`. */
 export async function recommenderFolder(folder: ModelFolder): Promise<ModelFolder> {
-  if (!/"model_type"\s*:\s*"sasrec"/.test(folder.configText)) return folder;
+  const config = parseJsonFile(folder.configText, `[${folder.label}] config.json`);
+  if ((config as { model_type?: unknown } | null)?.model_type !== "sasrec") return folder;
   const weights = await folder.weights();
-  const layout = layoutOf(weights, folder.label, () => checkConfig(foreignSchema, JSON.parse(folder.configText)));
+  const layout = layoutOf(weights, folder.label, () => checkConfig(foreignSchema, config));
   if (!layout) return folder;
   const renamed = new RenamedWeights(weights, layout.origins);
   return { ...folder, configText: JSON.stringify(layout.config), weights: async () => renamed, readText: (name) => folder.readText(name), close: () => folder.close(), [Symbol.asyncDispose]: () => folder.close() };

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { parseJson } from "../checkpoint/json.ts";
+import { parseJsonFile } from "../checkpoint/json.ts";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
@@ -171,11 +171,7 @@ function keepSpelling(json: Record<string, unknown>, config: ModelConfig): void 
 function asObject(source: string | object): Readonly<Record<string, unknown>> {
   let value: unknown = source;
   if (typeof source === "string") {
-    try {
-      value = parseJson(source);
-    } catch (cause) {
-      throw new HeddleError("CONFIG_INVALID", `[config.json] is no valid JSON: download it again`, { cause });
-    }
+    value = parseJsonFile(source, "[config.json]");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HeddleError("CONFIG_INVALID", `[config.json] must be a JSON object: download it again`);

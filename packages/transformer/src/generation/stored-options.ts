@@ -1,6 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import { z } from "zod";
-import { parseJson } from "../checkpoint/json.ts";
+import { parseJsonFile } from "../checkpoint/json.ts";
 import { tokenId, tokenIds } from "../config/decoder.ts";
 import type { BeamOptions, GenerationOptions } from "./options.ts";
 
@@ -49,12 +49,7 @@ const DEFAULT_MAX_LENGTH = 20;
  * @throws CONFIG_INVALID
  */
 export function storedGenerationOptions(source: unknown, file: string, begins: "with a token" | "with a prompt"): StoredGenerationOptions {
-  let json = source;
-  try {
-    if (typeof source === "string") json = parseJson(source);
-  } catch (cause) {
-    throw new HeddleError("CONFIG_INVALID", `[${file}] is no valid JSON: download it again, or remove it`, { cause });
-  }
+  const json = typeof source === "string" ? parseJsonFile(source, `[${file}]`) : source;
   const result = schema.safeParse(json);
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join(".") || "(whole file)"}: ${issue.message}`);

@@ -1,6 +1,6 @@
 import { HeddleError, type HostTensor } from "@heddle/kernels";
 import { logMelSpectrogram, resample, SAMPLE_RATE, type Sound } from "../audio/index.ts";
-import { openModelFolder, type ModelFolder, type ModelFolderSource } from "../checkpoint/index.ts";
+import { openModelFolder, readJson, type HubOptions, type ModelFolder, type ModelFolderSource } from "../checkpoint/index.ts";
 import { parseConfig } from "../config/index.ts";
 import { ImageProcessor, parseImageProcessorConfig, type RgbImage } from "../image/index.ts";
 import { tokenizerOf, type Tokenizer } from "../text/index.ts";
@@ -42,23 +42,15 @@ export async function processorOf(folder: ModelFolder): Promise<Processor> {
 
 /** preprocessor_config.json, or the part of processor_config.json where transformers 5 keeps it. */
 async function storedImageProcessor(folder: ModelFolder): Promise<unknown> {
-  const read = async (name: string): Promise<unknown> => {
-    const text = await folder.readText(name);
-    try {
-      return text === undefined ? undefined : (JSON.parse(text) as unknown);
-    } catch (cause) {
-      throw new HeddleError("CONFIG_INVALID", `[${folder.label}] ${name} is no valid JSON: download it again`, { cause });
-    }
-  };
-  const stored = (await read("preprocessor_config.json")) ?? ((await read("processor_config.json")) as { image_processor?: unknown } | undefined)?.image_processor;
+  const stored = (await readJson(folder, "preprocessor_config.json")) ?? ((await readJson(folder, "processor_config.json")) as { image_processor?: unknown } | undefined)?.image_processor;
   if (stored === undefined) throw new HeddleError("CONFIG_MISSING", `[${folder.label}] has no preprocessor_config.json, which says how images are sized and normalised: download it into the folder`);
   return stored;
 }
 
 export const AutoProcessor = {
   /** What makes a model's inputs: its tokenizer, its image processor, its spectrogram. Errors: those of `openModelFolder` and `processorOf`. */
-  async fromPretrained(source: ModelFolderSource): Promise<Processor> {
-    await using folder = await openModelFolder(source);
+  async fromPretrained(source: ModelFolderSource, options: HubOptions = {}): Promise<Processor> {
+    await using folder = await openModelFolder(source, options);
     return processorOf(folder);
   },
 };

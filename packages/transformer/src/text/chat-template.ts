@@ -36,18 +36,21 @@ export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatM
 /** A message takes some dozens, and its text is looked at a few times. */
 const mostSteps = (messages: readonly ChatMessage[]): number => messages.reduce((steps, { content }) => steps + 1000 + content.length, 100_000);
 
-/** Whether the tokenizer has any chat template: a model for going on with texts has none. */
-export function hasChatTemplate({ tokenizerConfig }: Tokenizer): boolean {
+/** Whether the tokenizer has the template that `applyChatTemplate` takes by default. A model for going on with texts has none. */
+export const hasChatTemplate = (tokenizer: Tokenizer): boolean => templatesOf(tokenizer).has("default");
+
+/** By their names. */
+function templatesOf({ tokenizerConfig }: Tokenizer): Map<string, string> {
   const stored = tokenizerConfig["chat_template"];
-  return typeof stored === "string" || (Array.isArray(stored) && stored.length > 0);
+  if (typeof stored === "string") return new Map([["default", stored]]);
+  const named = Array.isArray(stored) ? (stored as { name?: unknown; template?: unknown }[]) : [];
+  return new Map(named.flatMap(({ name, template }) => (typeof template === "string" ? [[String(name), template]] : [])));
 }
 
-function templateOf({ tokenizerConfig }: Tokenizer, name: string): string {
-  const stored = tokenizerConfig["chat_template"];
-  if (typeof stored === "string" && name === "default") return stored;
-  const named = Array.isArray(stored) ? (stored as { name?: unknown; template?: unknown }[]) : [];
-  const found = named.find((one) => one.name === name)?.template;
-  if (typeof found === "string") return found;
-  const known = named.map((one) => String(one.name)).join(", ");
+function templateOf(tokenizer: Tokenizer, name: string): string {
+  const templates = templatesOf(tokenizer);
+  const found = templates.get(name);
+  if (found !== undefined) return found;
+  const known = [...templates.keys()].join(", ");
   throw new HeddleError("INVALID_ARGUMENT", `[chat] the tokenizer has no chat template${known ? ` ${JSON.stringify(name)}, only ${known}` : ""}: it is a model for going on with texts; give it a prompt instead of messages`);
 }

@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { epilogueWgsl, type Epilogue } from "./epilogue.wgsl.ts";
-import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+import { MATMUL_PARAMS, range, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 import { weightsWgsl, type WeightFormat } from "./weights.wgsl.ts";
 
 /** A tile of y that four subgroups multiply on the adapter's matrix units. */
@@ -21,7 +21,6 @@ const SUBGROUPS = 4;
 /** Half floats at the end of each row of a stage: rows then begin in different banks of workgroup memory. */
 const PADDING = 8;
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Bytes of workgroup memory: a stage of A and of B in half floats, and a matrix of sums for each subgroup. */
 export function subgroupMatrixBytes({ tileRows, tileColumns, depth }: SubgroupMatrixTile): number {

@@ -1,6 +1,6 @@
 import { defineKernel, type Kernel } from "../../program/kernel.ts";
 import { epilogueWgsl, type Epilogue } from "./epilogue.wgsl.ts";
-import { MATMUL_PARAMS, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
+import { MATMUL_PARAMS, range, TILE_OF_WORKGROUP } from "./tile.wgsl.ts";
 import { weightsWgsl, type WeightFormat } from "./weights.wgsl.ts";
 
 /** Facts of a problem that change the kernel's text; sizes come through its uniform. */
@@ -33,7 +33,6 @@ export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth, stages
 /** Steps of k in a turn of the loop. All of a stage is slower: 29 TFLOP/s where this gives 34 on an H200, and drivers compile longer. */
 const UNROLL = 4;
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const type = (width: 1 | 4) => (width === 4 ? "vec4f" : "f32");
 
 /**
