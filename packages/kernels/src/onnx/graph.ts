@@ -2,7 +2,8 @@ import { HeddleError } from "../errors.ts";
 import type { DType } from "../program/types.ts";
 import { sameDim, spellDim, type Dim } from "./dims.ts";
 import { elementTypes, type ElementType } from "./element-types.ts";
-import type { AttributeValue, Initializer, NodeInfo } from "./proto.ts";
+import { readsOf, renamed } from "./inner-graph.ts";
+import type { AttributeValue, Initializer, NodeInfo, ValueInfo } from "./proto.ts";
 import type { ScaledDim } from "./symbolic-program.ts";
 
 /** A tensor of an ONNX graph, by its name. */
@@ -26,6 +27,12 @@ export interface MatmulForm {
   rank?: number;
 }
 
+/** Values of a scan: what it carries from slice to slice, and slices. */
+export interface Scanned {
+  readonly carried: readonly Value[];
+  readonly slices: readonly Value[];
+}
+
 /** An extent that differs from run to run: an axis of an input of the graph. */
 export interface GraphSymbol {
   readonly name: string;
@@ -38,9 +45,9 @@ export interface GraphSymbol {
  * and again.
  */
 export class OnnxGraph {
-  private readonly nodes: NodeInfo[] = [];
+  private nodes: NodeInfo[] = [];
   private readonly initializers: Initializer[] = [];
-  private readonly known = new Map<string, Value[]>();
+  private known = new Map<string, Value[]>();
   private readonly booleans = new Map<Value, Value>();
   private readonly reshaped = new Map<Value, { readonly source: Value; readonly dims: readonly Dim[] }>();
   private count = 0;
@@ -87,6 +94,25 @@ export class OnnxGraph {
     return values;
   }
 
+  /**
+   * Runs `body` for each slice along the first axis of `slices`, one after the other, so that what it makes lies in memory for one
+   * slice only. `body` may read values from outside. What is carried is f32.
+   *
+   * @returns what was carried in the end, and the slices that `body` made, along a new first axis
+   */
+  scan(carried: readonly Value[], slices: readonly { readonly value: Value; readonly type: ElementType }[], body: (carried: readonly Value[], slices: readonly Value[]) => Scanned): Scanned {
+    const outside = { nodes: this.nodes, known: this.known };
+    const info = (type: ElementType, name = this.name("slice")): ValueInfo => ({ name, type });
+    const states = carried.map(() => info("f32", this.name("carried")));
+    const inner = slices.map(({ type }) => info(type));
+    [this.nodes, this.known] = [[], new Map(outside.known)];
+    const made = body(states.map(({ name }) => name), inner.map(({ name }) => name));
+    const graph = { name: this.name("body"), nodes: this.nodes, initializers: [], inputs: [...states, ...inner], outputs: [...made.carried, ...made.slices].map((value) => info("f32", value)) };
+    [this.nodes, this.known] = [outside.nodes, outside.known];
+    const values = this.node("", "Scan", [...carried, ...slices.map(({ value }) => value)], { num_scan_inputs: slices.length, body: { graph } }, made.carried.length + made.slices.length);
+    return { carried: values.slice(0, made.carried.length), slices: values.slice(made.carried.length) };
+  }
+
   /** The nodes that the outputs (values by their final names) need, and the constants that those read. */
   finish(outputs: ReadonlyMap<string, Value>): { nodes: NodeInfo[]; initializers: Initializer[] } {
     const made = new Set(this.nodes.flatMap((node) => node.outputs));
@@ -98,13 +124,13 @@ export class OnnxGraph {
       else copies.push({ domain: "", type: "Identity", inputs: [value], outputs: [name], attributes: {} });
     }
     const rename = (value: Value) => finalName.get(value) ?? value;
-    const renamed = [...this.nodes, ...copies].map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+    const all = [...this.nodes, ...copies].map((node) => renamed(node, rename));
     const needed = new Set<string>(outputs.keys());
     const nodes: NodeInfo[] = [];
-    for (const node of renamed.toReversed()) {
+    for (const node of all.toReversed()) {
       if (!node.outputs.some((output) => needed.has(output))) continue;
       nodes.push(node);
-      for (const input of node.inputs) needed.add(input);
+      for (const read of readsOf(node)) needed.add(read);
     }
     return { nodes: nodes.reverse(), initializers: this.initializers.filter(({ name }) => needed.has(name)) };
   }

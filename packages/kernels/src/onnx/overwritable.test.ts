@@ -32,6 +32,13 @@ describe("findOverwritable", () => {
     expect(overwrites(...view, node("Mul", ["column", "w.next"], "y"))).toBe(false);
   });
 
+  it("counts what a graph inside a node reads from the one around it", () => {
+    const inner = { name: "body", nodes: [node("MatMul", ["slice", "w"], "y")], initializers: [], inputs: [{ name: "slice", type: "f32" as const }], outputs: [{ name: "y", type: "f32" as const }] };
+    const scan: NodeInfo = { ...node("Scan", ["x"], "ys"), attributes: { body: { graph: inner } } };
+    expect(overwrites(scan, node("Sub", ["w", "step"], "w.next"))).toBe(false);
+    expect(overwrites(scan, node("ReduceMean", ["ys"], "g"), node("Sub", ["w", "g"], "w.next"))).toBe(true);
+  });
+
   it("says nothing of a value that the graph does not make", () => {
     expect(findOverwritable([], [{ old: "w", next: "v" }]).size).toBe(0);
   });

@@ -1,3 +1,4 @@
+import { readsOf } from "./inner-graph.ts";
 import type { NodeInfo } from "./proto.ts";
 
 /** Operators that read element i of an operand of the result's size just before they write element i of the result. */
@@ -18,7 +19,7 @@ export function findOverwritable(nodes: readonly NodeInfo[], pairs: readonly { r
   const readers = new Map<string, NodeInfo[]>();
   for (const node of nodes) {
     for (const output of node.outputs) producer.set(output, node);
-    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+    for (const input of readsOf(node)) readers.set(input, [...(readers.get(input) ?? []), node]);
   }
   const result = new Set<string>();
   for (const { old, next } of pairs) {
@@ -29,7 +30,7 @@ export function findOverwritable(nodes: readonly NodeInfo[], pairs: readonly { r
     const seen = new Set<NodeInfo>();
     const stack = [writer];
     while (stack.length > 0 && waiting.size > 0) {
-      for (const input of stack.pop()!.inputs) {
+      for (const input of readsOf(stack.pop()!)) {
         const node = producer.get(input);
         if (!node || seen.has(node)) continue;
         seen.add(node);

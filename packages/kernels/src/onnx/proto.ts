@@ -12,15 +12,15 @@ export interface Initializer {
   readonly data: Uint8Array | { readonly file: string; readonly offset: number; readonly sizeBytes: number };
 }
 
-/** `string` dimensions are symbolic; a shape of null is a sequence of tensors. */
+/** `string` dimensions are symbolic; no shape is one that nobody knows yet, and null a sequence of tensors. */
 export interface ValueInfo {
   readonly name: string;
   readonly type: ElementType;
-  readonly shape: readonly (number | string)[] | null;
+  readonly shape?: readonly (number | string)[] | null;
 }
 
-/** Floats are objects, as JavaScript cannot tell 1 from 1.0. */
-export type AttributeValue = number | { readonly float: number } | string | readonly number[];
+/** Floats are objects, as JavaScript cannot tell 1 from 1.0. A graph may read values of the one around it. */
+export type AttributeValue = number | { readonly float: number } | string | readonly number[] | { readonly graph: GraphInfo };
 
 export interface NodeInfo {
   readonly type: string;
@@ -46,7 +46,7 @@ export interface ModelInfo {
 
 const IR_VERSION = 10;
 const EXTERNAL = 1;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 };
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 };
 
 type Fields = (writer: BinaryWriter) => void;
 
@@ -63,7 +63,10 @@ const attribute = (name: string, value: AttributeValue): Fields => (writer) => {
   if (typeof value === "number") int(writer, 3, value).tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE.int);
   else if (typeof value === "string") text(writer, 4, value).tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE.string);
   else if ("float" in value) writer.tag(2, WireType.Bit32).float(value.float).tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE.float);
-  else {
+  else if ("graph" in value) {
+    message(writer, 6, graph(value.graph));
+    writer.tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE.graph);
+  } else {
     for (const element of value) int(writer, 8, element);
     writer.tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE.ints);
   }
@@ -101,7 +104,7 @@ const dimension = (extent: number | string): Fields => (writer) => {
   else text(writer, 2, extent);
 };
 
-const tensorType = (type: ElementType, shape: readonly (number | string)[] | null): Fields => (writer) =>
+const tensorType = (type: ElementType, shape: ValueInfo["shape"]): Fields => (writer) =>
   message(writer, 1, (tensor) => {
     tensor.tag(1, WireType.Varint).int32(elementTypes[type]);
     if (!shape) return;
@@ -113,16 +116,18 @@ const tensorType = (type: ElementType, shape: readonly (number | string)[] | nul
 const valueInfo = ({ name, type, shape }: ValueInfo): Fields => (writer) => {
   const tensor = tensorType(type, shape);
   text(writer, 1, name);
-  message(writer, 2, shape ? tensor : (typeProto) => message(typeProto, 4, (sequence) => message(sequence, 1, tensor)));
+  message(writer, 2, shape !== null ? tensor : (typeProto) => message(typeProto, 4, (sequence) => message(sequence, 1, tensor)));
 };
 
-const graph = ({ name, nodes, initializers, inputs, outputs }: GraphInfo): Fields => (writer) => {
-  for (const one of nodes) message(writer, 1, node(one));
-  text(writer, 2, name);
-  for (const one of initializers) message(writer, 5, initializer(one));
-  for (const one of inputs) message(writer, 11, valueInfo(one));
-  for (const one of outputs) message(writer, 12, valueInfo(one));
-};
+function graph({ name, nodes, initializers, inputs, outputs }: GraphInfo): Fields {
+  return (writer) => {
+    for (const one of nodes) message(writer, 1, node(one));
+    text(writer, 2, name);
+    for (const one of initializers) message(writer, 5, initializer(one));
+    for (const one of inputs) message(writer, 11, valueInfo(one));
+    for (const one of outputs) message(writer, 12, valueInfo(one));
+  };
+}
 
 /** The bytes of an ONNX file. The writer holds them twice for a moment. */
 export function encodeModel(model: ModelInfo): Uint8Array<ArrayBuffer> {

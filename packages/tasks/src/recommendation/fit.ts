@@ -30,7 +30,7 @@ interface Fitted {
  * @param finish makes the recommender, which owns what it is given
  */
 export async function fitRecommender<R extends Fitted>(interactions: Interactions, options: FitRecommenderOptions, finish: (parts: RecommenderParts) => R): Promise<R> {
-  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, seed = 42, onEvent: emit = () => undefined } = options;
+  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, learningRate = 1e-3, weightDecay = 0, labelSmoothing = 0, lrSchedulerType = "constant", warmupRatio = 0, seed = 42, onEvent: emit = () => undefined } = options;
   const { itemIds, userIds } = interactions;
   const { histories, validation } = holdOut(interactions, options.validation);
   const windows = histories.flatMap((history) => windowsOf(history, maxLength));
@@ -55,7 +55,10 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
       trainDataset: windows,
       dataCollator: windowCollator({ maxLength, numItems: itemIds.length, numNegatives }),
       lossOptions: { nextItemLoss: loss },
-      args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate: 1e-3, maxGradNorm: 5, lrSchedulerType: "constant", numTrainEpochs: options.numTrainEpochs ?? 200, ...(options.learningRate !== undefined && { learningRate: options.learningRate }), ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }) },
+      args: {
+        perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, lrSchedulerType, warmupRatio, maxGradNorm: 5,
+        numTrainEpochs: options.numTrainEpochs ?? 200,
+      },
     });
     await train(trainer, model, { recommender, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } });
     return recommender;

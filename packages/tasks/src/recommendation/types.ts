@@ -1,3 +1,4 @@
+import type { TrainingArguments } from "@heddle/training";
 import type { DeviceChoice } from "../inference/device.ts";
 import type { LoadingOptions } from "../inference/loading.ts";
 import type { Interactions } from "./interactions.ts";
@@ -117,6 +118,12 @@ export interface FitRecommenderOptions {
   readonly learningRate?: number;
   /** Default 0. */
   readonly weightDecay?: number;
+  /** Of the softmax losses. Default 0. */
+  readonly labelSmoothing?: number;
+  /** How the learning rate goes over all epochs, after a warm-up over `warmupRatio` of the steps. Default "constant". */
+  readonly lrSchedulerType?: TrainingArguments["lrSchedulerType"];
+  /** Default 0. */
+  readonly warmupRatio?: number;
   /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */
   readonly validation?: readonly HeldOutEvent[];
   /** Default 42. */

@@ -1,52 +1,33 @@
-import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
-import type { OnnxGraph, Value } from "../../onnx/graph.ts";
+import type { OnnxContext } from "../../onnx/context.ts";
+import type { Value } from "../../onnx/graph.ts";
+import { RowLabels } from "./row-labels.onnx.ts";
+import { weightedCrossEntropy, weightedCrossEntropyGradient } from "./weighted.onnx.ts";
 import type { CrossEntropyAttributes } from "./op.ts";
 
-const column = (graph: OnnxGraph, x: Value) => graph.op("Unsqueeze", [x, graph.ints([-1])]);
-
-/**
- * What each class counts in each row, [..., classes]: (1 − smoothing) for the label and smoothing / classes for all, times
- * the class's weight; zeros in an ignored row.
- */
-function targets(graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: Value | undefined, { ignoreIndex, labelSmoothing }: CrossEntropyAttributes): Value {
-  const classes = logits.dims.at(-1)!;
-  const numbers = graph.op("Range", [graph.scalar("i32", 0), graph.cast(graph.scalarExtent(classes), "i32"), graph.scalar("i32", 1)]);
-  const oneHot = graph.number(graph.op("Equal", [numbers, column(graph, graph.clamped(labels, classes))]));
-  let target = oneHot;
-  if (labelSmoothing > 0) {
-    const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);
-    target = graph.op("Add", [graph.op("Mul", [oneHot, graph.float(1 - labelSmoothing)]), even]);
-  }
-  if (weight !== undefined) target = graph.op("Mul", [target, weight]);
-  const counts = graph.op("Not", [graph.op("Equal", [labels, graph.scalar("i32", ignoreIndex)])]);
-  return graph.op("Where", [column(graph, counts), target, graph.float(0)]);
-}
-
-export function onnxCrossEntropy({ graph, inputs: [logits, labels, weight], attributes, keep }: OnnxContext<CrossEntropyAttributes>): Value[] {
-  const target = targets(graph, logits!, labels!.value, weight?.value, attributes);
-  const logProbabilities = graph.op("LogSoftmax", [logits!.value], { axis: -1 });
-  const sum = (x: Value) => graph.op("ReduceSum", [x, graph.ints([-1])], { keepdims: 0 });
-  keep("targets", target);
+export function onnxCrossEntropy(context: OnnxContext<CrossEntropyAttributes>): Value[] {
+  const { graph, inputs: [logits, labels, weight], attributes: { ignoreIndex, labelSmoothing, reduction }, keep } = context;
+  if (weight) return weightedCrossEntropy(context);
+  const rows = new RowLabels(graph, labels!.value, logits!.dims.at(-1)!, ignoreIndex);
+  const logProbabilities = graph.op("LogSoftmax", [graph.reshape(logits!.value, [-1, logits!.dims.at(-1)!])], { axis: -1 });
   keep("logProbabilities", logProbabilities);
-  const losses = graph.op("Neg", [sum(graph.op("Mul", [target, logProbabilities]))]);
-  // The statistics are for the gradient, which takes what was kept instead.
-  if (attributes.reduction === "none") return [losses, losses];
-  const all = (x: Value) => graph.op("ReduceSum", [graph.reshape(x, [-1]), graph.ints([0])], { keepdims: 0 });
-  if (attributes.reduction === "sum") return [all(losses), losses];
-  const weights = all(weight || attributes.labelSmoothing > 0 ? countedWeight(graph, logits!, labels!.value, weight?.value, attributes) : sum(target));
-  const factor = graph.op("Div", [graph.float(1), graph.op("Where", [graph.op("Equal", [weights, graph.float(0)]), graph.float(1), weights])]);
-  return [graph.op("Mul", [all(losses), factor]), losses, factor];
+  const labelled = graph.op("GatherElements", [logProbabilities, rows.column], { axis: 1 });
+  const summed = labelSmoothing > 0 ? graph.op("ReduceSum", [logProbabilities, graph.ints([1])], { keepdims: 1 }) : undefined;
+  return rows.reduced(graph.reshape(rows.losses(labelled, summed, labelSmoothing), labels!.dims), reduction);
 }
 
-/** The weight of a row's own class, whatever the smoothing. */
-const countedWeight = (graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: Value | undefined, attributes: CrossEntropyAttributes): Value =>
-  graph.op("ReduceSum", [targets(graph, logits, labels, weight, { ...attributes, labelSmoothing: 0 }), graph.ints([-1])], { keepdims: 0 });
-
-/** dy · (Σ targets · softmax − targets). */
-export function onnxCrossEntropyGradient({ graph, inputs: [, , statistics, g, factor], attributes: { reduction } }: OnnxContext<CrossEntropyAttributes>): Value[] {
-  const target = statistics!.kept("targets")!;
-  const mass = graph.op("ReduceSum", [target, graph.ints([-1])], { keepdims: 1 });
-  const expected = graph.op("Mul", [graph.op("Exp", [statistics!.kept("logProbabilities")!]), mass]);
-  const scale = reduction === "none" ? column(graph, g!.value) : reduction === "sum" ? g!.value : graph.op("Mul", [g!.value, factor!.value]);
-  return [graph.op("Mul", [graph.op("Sub", [expected, target]), scale])];
+/** dy · (softmax − targets). */
+export function onnxCrossEntropyGradient(context: OnnxContext<CrossEntropyAttributes>): Value[] {
+  const { graph, inputs: [logits, labels, statistics, g, ...others], attributes: { ignoreIndex, labelSmoothing, reduction } } = context;
+  const [factor, weight] = reduction === "mean" ? others : [undefined, ...others];
+  if (weight) return weightedCrossEntropyGradient(context);
+  const classes = logits!.dims.at(-1)!;
+  const rows = new RowLabels(graph, labels!.value, classes, ignoreIndex);
+  const mul = (x: Value, y: Value) => graph.op("Mul", [x, y]);
+  const dy = reduction === "none" ? graph.reshape(g!.value, [-1]) : factor ? mul(g!.value, factor.value) : g!.value;
+  const scale = graph.op("Unsqueeze", [mul(rows.counts, dy), graph.ints([1])]); // [rows, 1]
+  const softmax = mul(graph.op("Exp", [statistics!.kept("logProbabilities")!]), scale);
+  const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);
+  const unsmoothed = labelSmoothing > 0 ? graph.op("Sub", [softmax, mul(scale, even)]) : softmax;
+  const target = graph.op("Neg", [labelSmoothing > 0 ? mul(scale, graph.float(1 - labelSmoothing)) : scale]);
+  return [graph.reshape(graph.op("ScatterElements", [unsmoothed, rows.column, target], { axis: 1, reduction: "add" }), logits!.dims)];
 }

@@ -20,8 +20,8 @@ type Loss = (inputs: Record<string, Tensor>, options: LinearCrossEntropyOptions)
 /** The loss as it is without the op. */
 const unchunked: Loss = ({ hidden, weight, labels }, { bias, ...options }) => crossEntropy(matmul(hidden!, weight!, { transposeB: true, ...(bias !== undefined && { bias }) }), labels!, options);
 const asShipped: Loss = ({ hidden, weight, labels }, options) => linearCrossEntropy(hidden!, weight!, labels!, options);
-/** 128 classes at a time, whatever there are. */
-const smallChunks = defineLinearCrossEntropy(() => 128);
+/** 128 classes at a time, or on the CPU 3 rows, whatever there are. */
+const smallChunks = defineLinearCrossEntropy(() => 128, () => 3);
 const chunked: Loss = ({ hidden, weight, labels }, { bias, ignoreIndex = -100, labelSmoothing = 0, reduction = "mean" }) =>
   emit(smallChunks, [hidden!, weight!, labels!, ...(bias === undefined ? [] : [bias])], { ignoreIndex, labelSmoothing, reduction, bias: bias !== undefined })[0]!;
 

@@ -8,7 +8,7 @@ import { matmul } from "../matmul/op.ts";
 import { chunkColumns, type ChunkColumns } from "./chunks.ts";
 import { lowerLinearCrossEntropy } from "./forward.wgsl.ts";
 import { lowerLinearCrossEntropyGradient } from "./gradient.ts";
-import { onnxLinearCrossEntropy, onnxLinearCrossEntropyGradient } from "./op.onnx.ts";
+import { onnxLinearCrossEntropy, onnxLinearCrossEntropyGradient, sliceRows, type SliceRows } from "./op.onnx.ts";
 import { referenceLinearCrossEntropy, referenceLinearCrossEntropyGradient } from "./op.reference.ts";
 
 export interface LinearCrossEntropyAttributes extends CrossEntropyAttributes {
@@ -17,7 +17,7 @@ export interface LinearCrossEntropyAttributes extends CrossEntropyAttributes {
 }
 
 /** (hidden, weight, labels, [bias]) → what `crossEntropyOp` gives for their logits. */
-export function defineLinearCrossEntropy(columns: ChunkColumns = chunkColumns): Op<LinearCrossEntropyAttributes> {
+export function defineLinearCrossEntropy(columns: ChunkColumns = chunkColumns, rows: SliceRows = sliceRows): Op<LinearCrossEntropyAttributes> {
   /** (hidden, weight, labels, statistics, gradient of the losses or their total, [a mean's factor], [bias]) → gradients of hidden, [bias], weight. */
   const gradientOp = defineOp<LinearCrossEntropyAttributes>({
     name: "linearCrossEntropyGradient",
@@ -29,7 +29,7 @@ export function defineLinearCrossEntropy(columns: ChunkColumns = chunkColumns): 
     readsHalf: true,
     reference: referenceLinearCrossEntropyGradient,
     lower: (context) => lowerLinearCrossEntropyGradient(context, columns),
-    onnx: onnxLinearCrossEntropyGradient,
+    onnx: (context) => onnxLinearCrossEntropyGradient(context, rows),
   });
   return defineOp<LinearCrossEntropyAttributes>({
     name: "linearCrossEntropy",
@@ -47,7 +47,7 @@ export function defineLinearCrossEntropy(columns: ChunkColumns = chunkColumns): 
     readsHalf: true,
     reference: referenceLinearCrossEntropy,
     lower: (context) => lowerLinearCrossEntropy(context, columns),
-    onnx: onnxLinearCrossEntropy,
+    onnx: (context) => onnxLinearCrossEntropy(context, rows),
   });
 }
 
