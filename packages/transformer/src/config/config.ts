@@ -125,9 +125,9 @@ export function createConfig<T extends ModelType>({ labels, ...options }: Config
 }
 
 /** Sizes that follow from others in the family's defaults follow from the new ones too. */
-function derived(base: ModelConfig, options: object): Partial<DecoderConfig> {
+function derived(base: ModelConfig, options: object): object {
   // A recommender's follow by the same rules as where config.json says nothing of them.
-  if (isRecommenderConfig(base)) return { vocabSize: undefined, intermediateSize: undefined, maskTokenId: undefined } as object;
+  if (isRecommenderConfig(base)) return { vocabSize: undefined, intermediateSize: undefined, maskTokenId: undefined };
   const { hiddenSize, numAttentionHeads, vocabSize } = { ...base, ...options } as DecoderConfig;
   return {
     // A small vocabulary has no row for a large one's padding.
