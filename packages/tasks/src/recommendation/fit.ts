@@ -9,8 +9,9 @@ import { countItems } from "./data/select-events.ts";
 import { distinctItems } from "./data/distinct-items.ts";
 import { measuresAt } from "./evaluation/measures.ts";
 import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
-import { familyPlan } from "./families.ts";
+import { recommenderConfig } from "./families.ts";
 import type { Interactions } from "./interactions.ts";
+import { lessonsOf } from "./lessons.ts";
 import type { RecommenderParts } from "./recommender.ts";
 import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
 
@@ -35,7 +36,8 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
   const { histories, validation } = holdOut(interactions, options.validation);
   if (!histories.some(({ length }) => length > 1)) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
   const { loss, numNegatives } = lossOf(options, itemIds.length);
-  const { config, windowsOf, collator: dataCollator } = familyPlan(modelType, { numItems: itemIds.length, maxLength, hiddenSize, numHiddenLayers, numAttentionHeads, dropout, numNegatives, own: options });
+  const config = recommenderConfig(modelType, { numItems: itemIds.length, maxLength, hiddenSize, numHiddenLayers, numAttentionHeads, dropout }, options);
+  const { windowsOf, collator: dataCollator } = lessonsOf(config, { ...options, numNegatives });
   const windows = histories.flatMap(windowsOf);
   const catalogue = new Catalogue(itemIds, [...countItems(interactions.histories, itemIds.length)]);
   const architecture = architectureFor(modelType, "next-item");
