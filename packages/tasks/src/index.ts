@@ -51,6 +51,7 @@ export { readModelType } from "./inference/model-type.ts";
 
 // Recommendation
 export { SequentialRecommender } from "./recommendation/recommender.ts";
+export { RECOMMENDER_MODELS, type RecommenderModel } from "./recommendation/families.ts";
 export type * from "./recommendation/types.ts";
 
 // Recommendation: who touched what

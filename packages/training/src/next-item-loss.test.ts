@@ -8,6 +8,7 @@ const numbers = (count: number, phase: number) => Float32Array.from({ length: co
 // Two users of three places, vectors of 2, a table of 6 rows.
 const hidden = hostTensor(numbers(12, 0), [2, 3, 2]);
 const weight = hostTensor(numbers(12, 5), [6, 2]);
+const bias = hostTensor(numbers(6, 9), [6]);
 const labels = hostTensor(Int32Array.of(4, 2, -100), [3]);
 const labelPlaces = hostTensor(Int32Array.of(1, 5, 0), [3]);
 const negatives = hostTensor(Int32Array.of(3, 2, 5, 3), [4]);
@@ -19,14 +20,14 @@ const labelled = [[1, 4], [5, 2]] as const;
 const drawnFor = (item: number) => [3, 2, 5, 3].filter((negative) => negative !== item);
 const mean = (of: (place: number, item: number) => number) => labelled.reduce((total, [place, item]) => total + of(place, item), 0) / labelled.length;
 
-async function lossOf(loss: NextItemLoss, places = true): Promise<number> {
+async function lossOf(loss: NextItemLoss, { places = true, biased = false } = {}): Promise<number> {
   const all = hostTensor(Int32Array.of(-100, 4, -100, -100, -100, 2), [2, 3]);
   using compiled = compile(device, "loss", (inputs) => {
-    const { hidden: h, weight: w, labels: l, labelPlaces: at, negatives: n } = inputs as Record<"hidden" | "weight" | "labels" | "negatives", Tensor> & { labelPlaces?: Tensor };
-    const value = nextItemLoss({ hidden: h, weight: w }, { labels: l, ...(at && { labelPlaces: at }), negatives: n }, { loss });
+    const { hidden: h, weight: w, bias: b, labels: l, labelPlaces: at, negatives: n } = inputs as Record<"hidden" | "weight" | "labels" | "negatives", Tensor> & { labelPlaces?: Tensor; bias?: Tensor };
+    const value = nextItemLoss({ hidden: h, weight: w, ...(b && { bias: b }) }, { labels: l, ...(at && { labelPlaces: at }), negatives: n }, { loss });
     return { value, gradient: gradients(value, [w])[0]! };
   });
-  const { value, gradient } = await compiled.run({ hidden, weight, labels: places ? labels : all, ...(places && { labelPlaces }), negatives });
+  const { value, gradient } = await compiled.run({ hidden, weight, labels: places ? labels : all, ...(places && { labelPlaces }), ...(biased && { bias }), negatives });
   expect(gradient!.data.every(Number.isFinite)).toBe(true);
   return value!.data[0]!;
 }
@@ -35,7 +36,7 @@ describe("nextItemLoss", () => {
   it("softmax: against all items, at the places that have a label", async () => {
     const wanted = mean((place, item) => logSumExp([0, 1, 2, 3, 4, 5].map((one) => score(place, one))) - score(place, item));
     expect(await lossOf({ type: "softmax" })).toBeCloseTo(wanted, 5);
-    expect(await lossOf({ type: "softmax" }, false)).toBeCloseTo(wanted, 5);
+    expect(await lossOf({ type: "softmax" }, { places: false })).toBeCloseTo(wanted, 5);
   });
 
   it("sampled softmax: each drawn item stands for many, one that came stands for none", async () => {
@@ -48,6 +49,14 @@ describe("nextItemLoss", () => {
     expect(await lossOf({ type: "bce" })).toBeCloseTo(wanted(1), 5);
     expect(await lossOf({ type: "gbce", exponent: 0.4 })).toBeCloseTo(wanted(0.4), 5);
     expect([gbceExponent(256, 12101, 0), gbceExponent(256, 12101, 1)]).toEqual([1, 256 / 12100]);
+  });
+
+  it("knows a number of each item's own", async () => {
+    const own = (place: number, item: number) => score(place, item) + bias.data[item]!;
+    const softmax = mean((place, item) => logSumExp([0, 1, 2, 3, 4, 5].map((one) => own(place, one))) - own(place, item));
+    expect(await lossOf({ type: "softmax" }, { biased: true })).toBeCloseTo(softmax, 5);
+    const bce = mean((place, item) => softplus(-own(place, item)) + drawnFor(item).reduce((total, one) => total + softplus(own(place, one)), 0));
+    expect(await lossOf({ type: "bce" }, { biased: true })).toBeCloseTo(bce, 5);
   });
 
   it("wants drawn items where it is about them", () => {

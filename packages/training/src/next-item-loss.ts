@@ -48,18 +48,19 @@ const IMPOSSIBLE = -1e9;
  *
  * @throws INPUT_MISSING for a loss over drawn items without `negatives`; NOT_DIFFERENTIABLE for items in few bits
  */
-export function nextItemLoss({ hidden, weight }: Decoder, { labels: wanted, labelPlaces, negatives }: ItemLabels, { loss = { type: "softmax" }, labelSmoothingFactor = 0 }: NextItemOptions = {}): Tensor {
+export function nextItemLoss({ hidden, weight, bias }: Decoder, { labels: wanted, labelPlaces, negatives }: ItemLabels, { loss = { type: "softmax" }, labelSmoothingFactor = 0 }: NextItemOptions = {}): Tensor {
   if (isQuantized(weight)) throw new HeddleError("NOT_DIFFERENTIABLE", `[nextItemLoss] items are held in ${weight.format}, which no step changes: load the model with dtype "float32"`);
   const size = hidden.shape.at(-1)!;
   const all = reshape(hidden, [-1, size]);
   const rows = labelPlaces ? embedding(all, labelPlaces) : all; // [labels, size]
   const labels = reshape(wanted, [-1]);
-  if (loss.type === "softmax") return linearCrossEntropy(rows, weight, labels, { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor });
+  if (loss.type === "softmax") return linearCrossEntropy(rows, weight, labels, { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor, ...(bias !== undefined && { bias }) });
   if (!negatives) throw new HeddleError("INPUT_MISSING", `[nextItemLoss] ${loss.type} wants negatives, i32 [count]: draw items in the collator, or choose "softmax"`);
   const [[count], [numNegatives]] = [rows.shape, negatives.shape] as [[number], [number]];
   const isLabel = less(-1, cast(labels, "f32")); // [labels]
-  const positive = sum(mul(rows, embedding(weight, labels)), { axes: [1], keepDims: true }); // [labels, 1]
-  const drawn = matmul(rows, embedding(weight, negatives), { transposeB: true });
+  const biased = (scores: Tensor, items: Tensor, shape: readonly number[]) => (bias === undefined ? scores : add(scores, reshape(embedding(reshape(bias, [-1, 1]), items), shape)));
+  const positive = biased(sum(mul(rows, embedding(weight, labels)), { axes: [1], keepDims: true }), labels, [count, 1]); // [labels, 1]
+  const drawn = biased(matmul(rows, embedding(weight, negatives), { transposeB: true }), negatives, [1, numNegatives]); // [labels, negatives]
   // An item that was drawn and is the one that came is no negative.
   const isHit = equal(reshape(labels, [count, 1]), reshape(negatives, [1, numNegatives]));
   const apart = (scores: Tensor) => where(isHit, IMPOSSIBLE, scores);

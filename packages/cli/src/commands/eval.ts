@@ -1,4 +1,4 @@
-import { HeddleError, readModelType, TextClassifier, type EvaluationReport } from "@heddle/tasks";
+import { HeddleError, readModelType, RECOMMENDER_MODELS, TextClassifier, type EvaluationReport } from "@heddle/tasks";
 import { readLabelledRows } from "../data/rows.ts";
 import { count, countOf, duration, percent } from "../screen/format.ts";
 import { renderReport, reportJson } from "../screen/report.ts";
@@ -11,7 +11,8 @@ export type EvalOptions = EvalRecommenderOptions;
 
 /** `heddle eval`: how many rows of a file a classifier gets right, how well a recommender ranks what came next. */
 export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
-  if ((await readModelType(options.model)) === "sasrec") await evaluateRanking(options, session);
+  const family = await readModelType(options.model);
+  if (RECOMMENDER_MODELS.some((model) => model === family)) await evaluateRanking(options, session);
   else await evaluateClassifier(options, session);
 }
 

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOAD_DTYPES, ONNX_DTYPES, type DeviceName, type OnnxDtype } from "@heddle/tasks";
+import { LOAD_DTYPES, ONNX_DTYPES, RECOMMENDER_MODELS, type DeviceName, type OnnxDtype } from "@heddle/tasks";
 import type { CommonOptions, Session } from "../session/session.ts";
 import { chat, type ChatOptions } from "./chat.ts";
 import { demo, type DemoOptions } from "./demo.ts";
@@ -21,7 +21,7 @@ type TrainingTask = (typeof TRAINING_TASKS)[number];
 
 /** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
 const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
-  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time"] },
+  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time", "modelType"] },
   recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume"] },
 };
 
@@ -60,6 +60,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--eval-text <column>", "text column of the evaluation file (default: as --text)")
     .option("--eval-label <column>", "label column of the evaluation file (default: as --label)")
     .option("--model <model>", "checkpoint to fine-tune: its folder, or its id on the Hugging Face Hub (default: a small encoder from scratch)")
+    .addOption(new Option("--model-type <name>", "recommendation: family of the model (default: sasrec)").choices(RECOMMENDER_MODELS))
     .requiredOption("--output <folder>", "where the model goes; checkpoints lie in FOLDER/checkpoints while training")
     .option("--epochs <n>", "times that training goes through the rows (default: by their number)", positive)
     .option("--max-steps <n>", "stop after so many steps", wholeFrom(1))

@@ -46,6 +46,15 @@ describe("heddle train --task recommendation", () => {
     expect(out).toContain(`heddle recommend --model ${other} --history sku-0,sku-1,sku-10`);
   });
 
+  it("trains another family, which eval and recommend take", async () => {
+    const output = join(scratch, "family");
+    const device = ["--device", "cpu"];
+    expect((await train(output, ["--model-type", "bert4rec", "--epochs", "1", ...device])).err).toContain("warning bert4rec does not beat");
+    const evaluated = await run(["eval", "--model", output, "--data", log, "--user", "who", "--item", "what", "--time", "at", "--json", ...device]);
+    expect(evaluated.last["hr@10"], evaluated.err).toEqual(expect.any(Number));
+    expect((await run(["recommend", "--model", output, "--history", "sku-1", "--top-k", "2", "--json", ...device])).last["items"]).toHaveLength(2);
+  });
+
   it("keeps what is there, and leaves nothing behind when stopped", async () => {
     expect((await train(model, ["--json"])).last).toMatchObject({ type: "error", code: "FOLDER_NOT_EMPTY" });
     const output = join(scratch, "stopped");

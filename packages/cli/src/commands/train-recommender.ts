@@ -1,4 +1,4 @@
-import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type RecommenderComparison, type RecommenderEvaluation, type Split } from "@heddle/tasks";
+import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type RecommenderComparison, type RecommenderEvaluation, type RecommenderModel, type Split } from "@heddle/tasks";
 import { readLog, type InteractionOptions } from "../data/interactions.ts";
 import { countOf, duration, shellQuote } from "../screen/format.ts";
 import { rankingJson, renderRankings } from "../screen/ranking-report.ts";
@@ -10,6 +10,7 @@ import { OutputFolder } from "./output-folder.ts";
 export interface TrainRecommenderOptions extends InteractionOptions {
   readonly data: string;
   readonly output: string;
+  readonly modelType?: RecommenderModel;
   readonly epochs?: number;
   readonly learningRate?: number;
   readonly batchSize?: number;
@@ -89,9 +90,10 @@ async function measure(recommender: SequentialRecommender, { train, test }: Spli
 }
 
 /** Only what the user gave: an absent key leaves the choice to `fit`. */
-function settingsFrom({ epochs, learningRate, batchSize, maxLength }: TrainRecommenderOptions): object {
+function settingsFrom({ modelType, epochs, learningRate, batchSize, maxLength }: TrainRecommenderOptions): object {
   if (epochs !== undefined && !Number.isInteger(epochs)) throw new HeddleError("INVALID_ARGUMENT", `[train] --epochs is ${epochs}: a recommender is trained for a whole number of them`);
   return {
+    ...(modelType !== undefined && { model: modelType }),
     ...(epochs !== undefined && { numTrainEpochs: epochs }),
     ...(learningRate !== undefined && { learningRate }),
     ...(batchSize !== undefined && { batchSize }),

@@ -1,7 +1,7 @@
-import { compile, embedding, geometricBuckets, matmul, reshape, roundUpToBucket, slice, type CompiledFunction } from "@heddle/kernels";
-import type { Model, SASRecConfig } from "@heddle/transformer";
+import { add, compile, embedding, geometricBuckets, matmul, reshape, roundUpToBucket, slice, type CompiledFunction } from "@heddle/kernels";
+import type { Model, RecommenderConfig } from "@heddle/transformer";
 import { throwIfAborted } from "../inference/encode.ts";
-import type { Scorer } from "./scorer.ts";
+import { itemsRead, questions } from "./question.ts";
 
 /** One item's scores after a history, after none, and after the history without each of its newest events. */
 export interface LeftOut {
@@ -18,17 +18,14 @@ export class LeaveOneOut {
   private readonly itemScores: CompiledFunction;
   private readonly sizes: readonly number[];
 
-  constructor(
-    private readonly model: Model,
-    private readonly scorer: Scorer,
-  ) {
-    const { maxPositionEmbeddings } = model.config as SASRecConfig;
-    this.sizes = geometricBuckets(maxPositionEmbeddings + 2);
+  constructor(private readonly model: Model) {
+    this.sizes = geometricBuckets(itemsRead(this.config) + 2);
     this.itemScores = compile(model.device, "item-scores", ({ inputIds, row }) => {
-      const { hidden } = model.forward({ inputIds: inputIds! }).decoder!;
+      const { hidden, bias } = model.forward({ inputIds: inputIds! }).decoder!;
       const [count, , size] = hidden.shape as [number, number, number];
       const item = embedding(model.parameters.get("item_embeddings.weight")!, row!);
-      return { scores: matmul(reshape(slice(hidden, { axis: 1, begin: -1 }), [count, size]), item, { transposeB: true }) };
+      const products = matmul(reshape(slice(hidden, { axis: 1, begin: -1 }), [count, size]), item, { transposeB: true });
+      return { scores: bias === undefined ? products : add(products, embedding(reshape(bias, [-1, 1]), row!)) };
     });
   }
 
@@ -43,16 +40,20 @@ export class LeaveOneOut {
   async run(history: ArrayLike<number>, row: number, signal?: AbortSignal): Promise<LeftOut> {
     throwIfAborted(signal, "explain");
     const events = Array.from(history);
-    const oldest = Math.max(0, events.length - (this.model.config as SASRecConfig).maxPositionEmbeddings);
+    const oldest = Math.max(0, events.length - itemsRead(this.config));
     const places = events.slice(oldest).map((_, i) => oldest + i);
     const histories = [events, [], ...places.map((place) => events.toSpliced(place, 1))];
     const { scores } = await this.itemScores.run({
-      inputIds: this.scorer.window(histories, roundUpToBucket(histories.length, this.sizes)),
+      inputIds: questions(this.config, histories, roundUpToBucket(histories.length, this.sizes)),
       row: { shape: [1], data: Int32Array.of(row) },
     });
     throwIfAborted(signal, "explain");
     const [score, baseline] = scores!.data as Float32Array;
     return { score: score!, baseline: baseline!, places, without: (scores!.data as Float32Array).subarray(2, histories.length) };
+  }
+
+  private get config(): RecommenderConfig {
+    return this.model.config as RecommenderConfig;
   }
 
   dispose(): void {

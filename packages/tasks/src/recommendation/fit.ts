@@ -1,6 +1,6 @@
 import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
 import { gbceExponent, Trainer, type NextItemLoss } from "@heddle/training";
-import { architectureFor, createConfig, createModel, type Model } from "@heddle/transformer";
+import { architectureFor, createModel, type Model } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
@@ -9,10 +9,11 @@ import { countItems } from "./data/select-events.ts";
 import { distinctItems } from "./data/distinct-items.ts";
 import { measuresAt } from "./evaluation/measures.ts";
 import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
+import { recommenderConfig } from "./families.ts";
 import type { Interactions } from "./interactions.ts";
+import { lessonsOf } from "./lessons.ts";
 import type { RecommenderParts } from "./recommender.ts";
 import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
-import { windowCollator, windowsOf } from "./windows.ts";
 
 /** Enough to tell epochs apart. */
 const MAX_VALIDATION = 10_000;
@@ -25,22 +26,21 @@ interface Fitted {
 }
 
 /**
- * A SASRec of one's own: windows of every history, AdamW, and the epoch that ranks held-out events best.
+ * A model of one's own: windows of every history, AdamW, and the epoch that ranks held-out events best.
  *
  * @param finish makes the recommender, which owns what it is given
  */
 export async function fitRecommender<R extends Fitted>(interactions: Interactions, options: FitRecommenderOptions, finish: (parts: RecommenderParts) => R): Promise<R> {
-  const { maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, normPlacement = "post", positions = "learned", dropout = 0.5, batchSize = 128, learningRate = 1e-3, weightDecay = 0, labelSmoothing = 0, lrSchedulerType = "constant", warmupRatio = 0, seed = 42, onEvent: emit = () => undefined } = options;
+  const { model: modelType = "sasrec", maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, dropout = 0.5, batchSize = 128, learningRate = 1e-3, weightDecay = 0, labelSmoothing = 0, lrSchedulerType = "constant", warmupRatio = 0, seed = 42, onEvent: emit = () => undefined } = options;
   const { itemIds, userIds } = interactions;
   const { histories, validation } = holdOut(interactions, options.validation);
-  const windows = histories.flatMap((history) => windowsOf(history, maxLength));
-  if (windows.length === 0) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
+  if (!histories.some(({ length }) => length > 1)) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
+  const { loss, numNegatives } = lossOf(options, itemIds.length);
+  const config = recommenderConfig(modelType, { numItems: itemIds.length, maxLength, hiddenSize, numHiddenLayers, numAttentionHeads, dropout }, options);
+  const { windowsOf, collator: dataCollator } = lessonsOf(config, { ...options, numNegatives });
+  const windows = histories.flatMap(windowsOf);
   const catalogue = new Catalogue(itemIds, [...countItems(interactions.histories, itemIds.length)]);
-  const config = createConfig({
-    modelType: "sasrec", numItems: itemIds.length, hiddenSize, numHiddenLayers, numAttentionHeads, normPlacement, maxPositionEmbeddings: maxLength, positionEmbeddingType: positions, finalNorm: normPlacement !== "post",
-    hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout,
-  });
-  const architecture = architectureFor("sasrec", "next-item");
+  const architecture = architectureFor(modelType, "next-item");
   const held = new HeldDevice(options.device, undefined);
   let recommender: R | undefined;
   let model: Model | undefined;
@@ -49,11 +49,10 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     model = createModel(device, architecture, config, seed);
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
     recommender = finish({ model, catalogue, histories: byUser, release: () => held.release() });
-    const { loss, numNegatives } = lossOf(options, itemIds.length);
     using trainer = new Trainer({
       model,
       trainDataset: windows,
-      dataCollator: windowCollator({ maxLength, numItems: itemIds.length, numNegatives }),
+      dataCollator,
       lossOptions: { nextItemLoss: loss },
       args: {
         perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, lrSchedulerType, warmupRatio, maxGradNorm: 5,

@@ -1,5 +1,5 @@
 import { HeddleError } from "@heddle/kernels";
-import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type FolderLock, type Model, type ModelFolderSource, type SASRecConfig } from "@heddle/transformer";
+import { isRecommenderConfig, loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type FolderLock, type Model, type ModelFolderSource, type RecommenderConfig } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { aligned, Catalogue, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
@@ -7,9 +7,11 @@ import { countItems } from "./data/select-events.ts";
 import { diversify } from "./diversify.ts";
 import type { ItemRanker, RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import { LeaveOneOut } from "./explain.ts";
+import { RECOMMENDER_MODELS } from "./families.ts";
 import { fitRecommender } from "./fit.ts";
 import type { Interactions } from "./interactions.ts";
 import { ItemEmbeddings } from "./item-embeddings.ts";
+import { itemsRead } from "./question.ts";
 import { rankRequests, rowOf } from "./rank-requests.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
 import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
@@ -31,8 +33,6 @@ export interface RecommenderParts {
 
 /** Histories in, the items that come next out. */
 export class SequentialRecommender implements ItemRanker {
-  /** What an evaluation calls it. */
-  readonly name = "sasrec";
   private readonly model: Model;
   private readonly catalogue: Catalogue;
   private readonly scorer: Scorer;
@@ -44,7 +44,7 @@ export class SequentialRecommender implements ItemRanker {
     this.model = parts.model;
     this.catalogue = parts.catalogue;
     this.scorer = new Scorer(parts.model);
-    this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
+    this.leaveOneOut = new LeaveOneOut(parts.model);
     this.embeddings = new ItemEmbeddings(parts.model);
   }
 
@@ -60,7 +60,7 @@ export class SequentialRecommender implements ItemRanker {
     let model: Model | undefined;
     try {
       const { architecture, config } = modelPlan(folder, { head: "next-item" });
-      if (config.modelType !== "sasrec") throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which recommends nothing: choose a SASRec folder`);
+      if (!isRecommenderConfig(config)) throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which recommends nothing: choose a folder of one of ${RECOMMENDER_MODELS.join(", ")}`);
       const { numItems } = config;
       if (itemIds && itemIds.length !== numItems) throw new HeddleError("DATA_INVALID", `[SequentialRecommender] itemIds has ${itemIds.length} ids, the model of ${folder.label} has ${numItems} items: give one for each, in the order of its rows`);
       const stored = itemIds ? new Catalogue(itemIds, undefined) : ((await readCatalogue(folder, numItems)) ?? new Catalogue(Array.from({ length: numItems }, (_, i) => String(i + 1)), undefined));
@@ -87,6 +87,11 @@ export class SequentialRecommender implements ItemRanker {
     return fitRecommender(interactions, options, (parts) => new SequentialRecommender(parts));
   }
 
+  /** The model's family, which is what an evaluation calls it. */
+  get name(): RecommenderConfig["modelType"] {
+    return this.config.modelType;
+  }
+
   /** The items' own ids. An item's number is its place here. */
   get itemIds(): readonly string[] {
     return this.catalogue.itemIds;
@@ -99,7 +104,7 @@ export class SequentialRecommender implements ItemRanker {
 
   /** How many of the newest items of a history count. */
   get maxLength(): number {
-    return this.config.maxPositionEmbeddings;
+    return itemsRead(this.config);
   }
 
   /**
@@ -200,8 +205,8 @@ export class SequentialRecommender implements ItemRanker {
     return history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
   }
 
-  private get config(): SASRecConfig {
-    return this.model.config as SASRecConfig;
+  private get config(): RecommenderConfig {
+    return this.model.config as RecommenderConfig;
   }
 
   /** Rows of the table that are no item: padding's, and any behind the items. */

@@ -1,5 +1,6 @@
 import { HeddleError, add, asTensor, assign, cast, compile, concat, div, embedding, equal, less, matmul, maximum, mul, reshape, scatterAdd, slice, sqrt, sum, topK, where, type CompiledFunction, type HostTensor, type State, type Tensor } from "@heddle/kernels";
-import { scoresOf, type Model, type SASRecConfig } from "@heddle/transformer";
+import { scoresOf, type Model, type RecommenderConfig } from "@heddle/transformer";
+import { questions } from "./question.ts";
 
 /** Numbers below any score. */
 const LOWEST = -3.4e38;
@@ -42,8 +43,8 @@ export class Scorer {
 
   constructor(private readonly model: Model) {}
 
-  private get config(): SASRecConfig {
-    return this.model.config as SASRecConfig;
+  private get config(): RecommenderConfig {
+    return this.model.config as RecommenderConfig;
   }
 
   private get table(): State {
@@ -62,7 +63,7 @@ export class Scorer {
    * @param allowed f32 [vocabulary], 0 for rows that may not come; without it all may, padding's too
    */
   async bestFor(history: ArrayLike<number>, k: number, allowed?: Float32Array): Promise<BestRows> {
-    const inputIds = this.window([history]);
+    const inputIds = questions(this.config, [history]);
     if (!allowed) return bestRows(await this.topOf(this.best, k, "recommend", ({ inputIds: ids }) => topK(this.scores(ids!), k)).run({ inputIds }));
     const compiled = this.topOf(this.bestAllowed, k, "recommend-allowed", ({ inputIds: ids, allowed: may }) => topK(where(may!, this.scores(ids!), LOWEST), k));
     const { rows, scores } = bestRows(await compiled.run({ inputIds, allowed: { shape: [1, allowed.length], data: allowed } }));
@@ -104,7 +105,7 @@ export class Scorer {
     }
     const compiled = this.topOf(this.ranking, Math.min(k, vocabSize), "rank-items", (inputs) => this.ranked(inputs, Math.min(k, vocabSize)));
     const { above, own, best, bestScores } = await compiled.run({
-      inputIds: this.window(users.map(({ history }) => history), places),
+      inputIds: questions(this.config, users.map(({ history }) => history), places),
       targets: { shape: [places, columns], data: targets },
       targetPlaces: { shape: [places, columns], data: targets.map((row, i) => Math.floor(i / columns) * vocabSize + row) },
       excludedPlaces: { shape: [places * width], data: excludedPlaces },
@@ -128,17 +129,6 @@ export class Scorer {
     let compiled = cache.get(k);
     if (!compiled) cache.set(k, (compiled = compile(this.model.device, `${name}-${k}`, fn)));
     return compiled;
-  }
-
-  /** The newest items of each history, padded on the left to the model's window. */
-  window(histories: readonly ArrayLike<number>[], rows = histories.length): HostTensor {
-    const { maxPositionEmbeddings: length, padTokenId } = this.config;
-    const data = new Int32Array(rows * length).fill(padTokenId);
-    for (const [user, history] of histories.entries()) {
-      const kept = Math.min(history.length, length);
-      for (let i = 0; i < kept; i++) data[(user + 1) * length - kept + i] = history[history.length - kept + i]!;
-    }
-    return { shape: [rows, length], data };
   }
 
   /** How well each row would come next. inputIds [users, length] → [users, vocabulary]. */

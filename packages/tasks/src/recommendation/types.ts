@@ -1,6 +1,8 @@
 import type { TrainingArguments } from "@heddle/training";
 import type { DeviceChoice } from "../inference/device.ts";
 import type { LoadingOptions } from "../inference/loading.ts";
+import type { HiddenAct } from "@heddle/transformer";
+import type { RecommenderModel } from "./families.ts";
 import type { Interactions } from "./interactions.ts";
 
 export interface LoadRecommenderOptions extends Omit<LoadingOptions, "dtype"> {
@@ -86,6 +88,12 @@ export interface HeldOutEvent {
 
 export interface FitRecommenderOptions {
   readonly device?: DeviceChoice;
+  /**
+   * SASRec (Kang & McAuley 2018), BERT4Rec (Sun et al. 2019) or HSTU (Zhai et al. 2024). With one loss for all, which counts for more than
+   * the family does (Klenitskiy & Vasilev 2023, arXiv:2309.07602), BERT4Rec wants several times as many epochs as the others, as it
+   * learns at few places of each window (Petrov & Macdonald 2022, arXiv:2207.07483). Default "sasrec".
+   */
+  readonly model?: RecommenderModel;
   /** How many of the newest items of a history count. Default 50. */
   readonly maxLength?: number;
   /** Default 64. */
@@ -94,12 +102,22 @@ export interface FitRecommenderOptions {
   readonly numHiddenLayers?: number;
   /** Default 2. */
   readonly numAttentionHeads?: number;
-  /** Default "post". */
+  /** Of the feed-forward layers of SASRec and BERT4Rec. Default 4 · hiddenSize. */
+  readonly intermediateSize?: number;
+  /** Default "gelu". */
+  readonly hiddenAct?: HiddenAct;
+  /** SASRec's. Default "post". */
   readonly normPlacement?: "query" | "pre" | "post";
-  /** Default "learned". */
+  /** SASRec's. Default "learned". */
   readonly positions?: "learned" | "rotary";
-  /** Of hidden states and attention. Default 0.5. */
+  /** Of hidden states. Default 0.5. */
   readonly dropout?: number;
+  /** Of attention. Default: as `dropout`; of HSTU 0. */
+  readonly attentionDropout?: number;
+  /** BERT4Rec's: how many of a window's items are hidden, to be told from the others; one at least. Default 0.2. */
+  readonly maskedShare?: number;
+  /** BERT4Rec's: how many windows have the newest item hidden alone, which is what is asked later. Default 0.1. */
+  readonly lastMaskedShare?: number;
   /** Default "softmax". */
   readonly loss?: RecommenderLoss;
   /** Items drawn for each batch, for the losses that draw. Default 256. */

@@ -19,12 +19,12 @@ export interface WindowCollatorOptions {
   readonly numNegatives: number;
 }
 
-/** Windows padded on the left, as the newest item stands at the last place; labels of the places that have one, and nothing of the others. */
+/** Windows padded on the left, as the newest item stands at the last place; labels of the places that have one, and nothing of the others: those without are `IGNORE_INDEX`. */
 export function windowCollator({ maxLength, numItems, numNegatives }: WindowCollatorOptions): DataCollator {
   const lengths = geometricBuckets(maxLength);
   return (rows, { batchSize, rowNumbers, seed, epoch }) => {
     const longest = rows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
-    const total = rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+    const total = rows.reduce((sum, { label }) => sum + (label as readonly number[]).filter((item) => item !== IGNORE_INDEX).length, 0);
     const length = roundUpToBucket(longest, lengths);
     const places = roundUpToBucket(Math.max(1, total), geometricBuckets(batchSize * length, batchSize));
     const inputIds = new Int32Array(batchSize * length);
@@ -37,6 +37,7 @@ export function windowCollator({ maxLength, numItems, numNegatives }: WindowColl
       inputIds.set(row.inputIds, first);
       attentionMask.fill(1, first, first + row.inputIds.length);
       for (const [n, label] of (row.label as readonly number[]).entries()) {
+        if (label === IGNORE_INDEX) continue;
         labels[place] = label;
         labelPlaces[place++] = first + n;
       }

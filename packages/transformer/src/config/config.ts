@@ -2,6 +2,7 @@ import { HeddleError } from "@heddle/kernels";
 import { parseJsonFile } from "../checkpoint/json.ts";
 import { albertToJson, parseAlbertConfig, type AlbertConfig } from "./albert.ts";
 import { bartToJson, marianToJson, parseBartConfig, parseMarianConfig, type BartConfig, type MarianConfig } from "./bart.ts";
+import { bert4recToJson, parseBERT4RecConfig, type BERT4RecConfig } from "./bert4rec.ts";
 import { bertToJson, parseBertConfig, type BertConfig } from "./bert.ts";
 import type { DecoderConfig } from "./decoder.ts";
 import { clipToJson, parseClipConfig, type ClipConfig } from "./clip.ts";
@@ -11,6 +12,7 @@ import { electraToJson, parseElectraConfig, type ElectraConfig } from "./electra
 import { gemmaToJson, parseGemma2Config, parseGemma3Config, type Gemma2Config, type Gemma3Config } from "./gemma.ts";
 import { gpt2ToJson, parseGPT2Config, type GPT2Config } from "./gpt2.ts";
 import { gptNeoXToJson, parseGPTNeoXConfig, type GPTNeoXConfig } from "./gpt-neox.ts";
+import { hstuToJson, parseHSTUConfig, type HSTUConfig } from "./hstu.ts";
 import { labelsOf, type Labels, type ProblemType } from "./labels.ts";
 import { llamaToJson, parseLlamaConfig, type LlamaConfig } from "./llama.ts";
 import { mistralToJson, parseMistralConfig, type MistralConfig } from "./mistral.ts";
@@ -18,6 +20,7 @@ import { modernbertToJson, parseModernBertConfig, type ModernBertConfig } from "
 import { mpnetToJson, parseMPNetConfig, type MPNetConfig } from "./mpnet.ts";
 import { parsePhi3Config, phi3ToJson, type Phi3Config } from "./phi3.ts";
 import { parseQwen2Config, parseQwen3Config, qwenToJson, type Qwen2Config, type Qwen3Config } from "./qwen.ts";
+import { isRecommenderConfig } from "./recommender.ts";
 import { parseRobertaConfig, parseXlmRobertaConfig, robertaToJson, type RobertaConfig } from "./roberta.ts";
 import { parseSASRecConfig, sasrecToJson, type SASRecConfig } from "./sasrec.ts";
 import { parseSmolLM3Config, smollm3ToJson, type SmolLM3Config } from "./smollm3.ts";
@@ -29,6 +32,7 @@ interface ConfigOf {
   albert: AlbertConfig;
   bart: BartConfig;
   bert: BertConfig;
+  bert4rec: BERT4RecConfig;
   clip: ClipConfig;
   "deberta-v2": DebertaV2Config;
   distilbert: DistilBertConfig;
@@ -37,6 +41,7 @@ interface ConfigOf {
   gemma3_text: Gemma3Config;
   gpt2: GPT2Config;
   gpt_neox: GPTNeoXConfig;
+  hstu: HSTUConfig;
   llama: LlamaConfig;
   marian: MarianConfig;
   mistral: MistralConfig;
@@ -67,6 +72,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   albert: { parse: parseAlbertConfig, toJson: albertToJson },
   bart: { parse: parseBartConfig, toJson: bartToJson },
   bert: { parse: parseBertConfig, toJson: bertToJson },
+  bert4rec: { parse: parseBERT4RecConfig, toJson: bert4recToJson },
   clip: { parse: parseClipConfig, toJson: clipToJson },
   "deberta-v2": { parse: parseDebertaV2Config, toJson: debertaV2ToJson },
   distilbert: { parse: parseDistilBertConfig, toJson: distilbertToJson },
@@ -75,6 +81,7 @@ const formats: { readonly [T in ModelType]: ConfigFormat<ConfigOf[T]> } = {
   gemma3_text: { parse: parseGemma3Config, toJson: gemmaToJson },
   gpt2: { parse: parseGPT2Config, toJson: gpt2ToJson },
   gpt_neox: { parse: parseGPTNeoXConfig, toJson: gptNeoXToJson },
+  hstu: { parse: parseHSTUConfig, toJson: hstuToJson },
   llama: { parse: parseLlamaConfig, toJson: llamaToJson },
   marian: { parse: parseMarianConfig, toJson: marianToJson },
   mistral: { parse: parseMistralConfig, toJson: mistralToJson },
@@ -118,11 +125,11 @@ export function createConfig<T extends ModelType>({ labels, ...options }: Config
 }
 
 /** Sizes that follow from others in the family's defaults follow from the new ones too. */
-function derived(base: ModelConfig, options: object): Partial<DecoderConfig> {
+function derived(base: ModelConfig, options: object): object {
+  // A recommender's follow by the same rules as where config.json says nothing of them.
+  if (isRecommenderConfig(base)) return { vocabSize: undefined, intermediateSize: undefined, maskTokenId: undefined };
   const { hiddenSize, numAttentionHeads, vocabSize } = { ...base, ...options } as DecoderConfig;
-  const { numItems } = { ...base, ...options } as { readonly numItems?: number };
   return {
-    ...(numItems !== undefined && { vocabSize: numItems + 1, intermediateSize: 4 * hiddenSize }),
     // A small vocabulary has no row for a large one's padding.
     ...("numKeyValueHeads" in base && (base.padTokenId ?? 0) >= vocabSize && { padTokenId: undefined }),
     ...("headDim" in base && base.headDim === base.hiddenSize / base.numAttentionHeads && { headDim: hiddenSize / numAttentionHeads }),

@@ -16,10 +16,13 @@ import { vocabularyScores } from "../nn/vocabulary-scores.ts";
 // padded on the left, so that the newest item always stands at the last place.
 
 /** 1 for items, 0 for padding, f32 [batch, length]. */
-const isItem = (inputIds: Tensor, padTokenId: number): Tensor => sub(1, equal(cast(inputIds, "f32"), padTokenId));
+export const isItem = (inputIds: Tensor, padTokenId: number): Tensor => sub(1, equal(cast(inputIds, "f32"), padTokenId));
+
+/** Of a history's embeddings. */
+type HistoryOptions = Pick<SASRecConfig, "vocabSize" | "hiddenSize" | "maxPositionEmbeddings" | "initializerRange" | "layerNormEps" | "scaleEmbeddings" | "padTokenId" | "attendToPadding" | "positionEmbeddingType" | "embeddingNorm" | "hiddenDropoutProb">;
 
 /** The newest `length` rows of the table of positions; row 0 for padding where that is attended to. [1 or batch, length, size]. */
-function positions(table: TensorLike, inputIds: Tensor, { maxPositionEmbeddings, hiddenSize, attendToPadding, padTokenId }: SASRecConfig): Tensor {
+function positions(table: TensorLike, inputIds: Tensor, { maxPositionEmbeddings, hiddenSize, attendToPadding, padTokenId }: HistoryOptions): Tensor {
   const [, length] = inputIds.shape as [number, number];
   const first = maxPositionEmbeddings - length;
   if (!attendToPadding) return reshape(slice(table, { axis: 0, begin: first, end: maxPositionEmbeddings }), [1, length, hiddenSize]);
@@ -28,7 +31,7 @@ function positions(table: TensorLike, inputIds: Tensor, { maxPositionEmbeddings,
 }
 
 /** Items and where they stand. inputIds [batch, length] → [batch, length, hidden]. */
-function embeddings(scope: Scope, config: SASRecConfig, inputIds: Tensor, mode: ForwardMode): Tensor {
+export function historyEmbeddings(scope: Scope, config: HistoryOptions, inputIds: Tensor, mode: ForwardMode): Tensor {
   const { vocabSize: count, hiddenSize: size, maxPositionEmbeddings, initializerRange, layerNormEps, scaleEmbeddings, padTokenId, attendToPadding } = config;
   const items = embedding(scope.in("item_embeddings"), inputIds, { count, size, initializerRange, paddingIndex: padTokenId });
   const scaled = scaleEmbeddings ? mul(items, Math.sqrt(size)) : items;
@@ -81,7 +84,7 @@ export function sasrecModel(scope: Scope, config: SASRecConfig, { inputIds }: Pi
     mask: attendToPadding ? undefined : isItem(inputIds, padTokenId),
     rotary: positionEmbeddingType === "rotary" ? asTensor(rotaryTable({ length: maxPositionEmbeddings, dims: hiddenSize / numAttentionHeads, base })) : undefined,
   };
-  const hiddenStates = [embeddings(scope, config, inputIds, mode)];
+  const hiddenStates = [historyEmbeddings(scope, config, inputIds, mode)];
   for (let i = 0; i < numHiddenLayers; i++) hiddenStates.push(block(scope.in("layers").in(i), config, hiddenStates.at(-1)!, place, mode));
   const last = hiddenStates.at(-1)!;
   return { hiddenStates, lastHiddenState: finalNorm ? layerNorm(scope.in("norm"), last, layerNormEps) : last };
@@ -89,8 +92,11 @@ export function sasrecModel(scope: Scope, config: SASRecConfig, { inputIds }: Pi
 
 /** Equation 6: how well each item would come next at each place, by its own embedding. logits [batch, length, vocabulary]. */
 export function sasrecForNextItem(scope: Scope, config: SASRecConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
-  const { vocabSize, hiddenSize, initializerRange } = config;
-  const encoder = sasrecModel(scope, config, inputs, mode);
+  return scoresOfItems(scope, config, sasrecModel(scope, config, inputs, mode));
+}
+
+/** Scores by products with the items' embeddings. */
+export function scoresOfItems(scope: Scope, { vocabSize, hiddenSize, initializerRange }: Pick<SASRecConfig, "vocabSize" | "hiddenSize" | "initializerRange">, encoder: EncoderOutputs): ModelOutputs {
   const weight = scope.in("item_embeddings").parameter("weight", [vocabSize, hiddenSize], normal(initializerRange));
   return { ...encoder, ...vocabularyScores({ hidden: encoder.lastHiddenState, weight }) };
 }

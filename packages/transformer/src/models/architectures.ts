@@ -3,6 +3,7 @@ import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Conf
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
 import { bartDecode, bartEncode, bartForConditionalGeneration, bartModel, bartScores, crossKeysAndValues } from "../families/bart.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
+import { bert4recForNextItem, bert4recModel } from "../families/bert4rec.ts";
 import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
 import { clipModel } from "../families/clip.ts";
 import { distilbertForMaskedLM, distilbertForQuestionAnswering, distilbertForSequenceClassification, distilbertForTokenClassification, distilbertModel } from "../families/distilbert.ts";
@@ -14,6 +15,7 @@ import { gemma2Model } from "../families/gemma2.ts";
 import { gemma3Model } from "../families/gemma3.ts";
 import { gpt2ForCausalLM, gpt2ForSequenceClassification, gpt2Model } from "../families/gpt2.ts";
 import { gptNeoXForCausalLM, gptNeoXForSequenceClassification, gptNeoXModel } from "../families/gpt-neox.ts";
+import { hstuForNextItem, hstuModel } from "../families/hstu.ts";
 import { llamaModel } from "../families/llama.ts";
 import { marianDecode, marianEncode, marianModel, marianMTModel } from "../families/marian.ts";
 import { mistralModel } from "../families/mistral.ts";
@@ -200,6 +202,8 @@ const architectures: readonly Architecture[] = [
   ...family("CLIP", { modelType: "clip", base: "clip", heads: { none: clipModel }, smallest: ({ visionConfig }) => ({ ...ONE_TOKEN, ...oneImage(visionConfig) }) }),
   ...family("ViT", { modelType: "vit", base: "vit", heads: { none: vitModel, "image-classification": vitForImageClassification }, smallest: oneImage }),
 
+  ...family("BERT4Rec", { modelType: "bert4rec", base: "", heads: { none: bert4recModel, "next-item": bert4recForNextItem }, smallest: ONE_ITEM }),
+  ...family("HSTU", { modelType: "hstu", base: "", heads: { none: hstuModel, "next-item": hstuForNextItem }, smallest: ONE_ITEM }),
   ...family("SASRec", { modelType: "sasrec", base: "", heads: { none: sasrecModel, "next-item": sasrecForNextItem }, smallest: ONE_ITEM }),
 ];
 
