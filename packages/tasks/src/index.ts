@@ -53,6 +53,7 @@ export { readModelType } from "./inference/model-type.ts";
 export { SequentialRecommender } from "./recommendation/recommender.ts";
 export { RECOMMENDER_MODELS, type RecommenderModel } from "./recommendation/families.ts";
 export type * from "./recommendation/types.ts";
+export type { ItemFeatures, UnknownFeatures } from "./recommendation/item-features.ts";
 
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";

@@ -19,6 +19,7 @@ export { isRecommenderConfig, type RecommenderConfig } from "./recommender.ts";
 export type { BERT4RecConfig } from "./bert4rec.ts";
 export type { HSTUConfig } from "./hstu.ts";
 export type { NormPlacement, SASRecConfig } from "./sasrec.ts";
+export { itemFeatureNamesToJson, parseItemFeatureNames, type ItemFeatureNames, type ItemNumberScale } from "./item-features.ts";
 export type { SmolLM3Config } from "./smollm3.ts";
 export type { ViTConfig } from "./vit.ts";
 export type { ImageConfig } from "./image.ts";
