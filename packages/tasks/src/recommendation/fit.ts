@@ -1,5 +1,5 @@
 import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
-import { gbceExponent, Trainer, type NextItemLoss } from "@heddle/training";
+import { gbceExponent, Trainer, type EncodedRow, type NextItemLoss, type TrainingArguments } from "@heddle/training";
 import { architectureFor, createModel, type ItemFeatureModel, type Model } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
@@ -32,7 +32,7 @@ interface Fitted {
  * @param finish makes the recommender, which owns what it is given
  */
 export async function fitRecommender<R extends Fitted>(interactions: Interactions, options: FitRecommenderOptions, finish: (parts: RecommenderParts) => R): Promise<R> {
-  const { model: modelType = "sasrec", maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, dropout = 0.5, batchSize = 128, learningRate = 1e-3, weightDecay = 0, labelSmoothing = 0, lrSchedulerType = "constant", warmupRatio = 0, seed = 42, onEvent: emit = () => undefined } = options;
+  const { model: modelType = "sasrec", maxLength = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, dropout = 0.5, batchSize = 128, learningRate = 1e-3, weightDecay = 0, labelSmoothing = 0, lrSchedulerType = "constant", warmupRatio = 0, heldOutEpochs = 0, seed = 42, onEvent: emit = () => undefined } = options;
   const { itemIds, userIds } = interactions;
   const { histories, validation } = holdOut(interactions, options.validation);
   if (!histories.some(({ length }) => length > 1)) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
@@ -53,17 +53,25 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     using trained = learner?.trained;
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
     recommender = finish({ model, catalogue, histories: byUser, features: learner?.features, release: () => held.release() });
-    using trainer = new Trainer({
-      model: trained ?? model,
-      trainDataset: windows,
-      dataCollator,
-      lossOptions: { nextItemLoss: loss },
-      args: {
-        perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, lrSchedulerType, warmupRatio, maxGradNorm: 5,
-        numTrainEpochs: options.numTrainEpochs ?? 200,
-      },
-    });
-    await train(trainer, trained ?? model, { recommender, trained, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } });
+    const trainerOf = (trainDataset: readonly EncodedRow[], args: Partial<TrainingArguments>) =>
+      new Trainer({
+        model: trained ?? model!,
+        trainDataset,
+        dataCollator,
+        lossOptions: { nextItemLoss: loss },
+        args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(trainDataset.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, maxGradNorm: 5, ...args },
+      });
+    const context = { recommender, trained, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } };
+    let epochs: number;
+    {
+      using trainer = trainerOf(windows, { lrSchedulerType, warmupRatio, numTrainEpochs: options.numTrainEpochs ?? 200 });
+      epochs = await train(trainer, trained ?? model, context);
+    }
+    if (heldOutEpochs > 0 && !options.validation && validation.length > 0) {
+      using trainer = trainerOf(interactions.histories.flatMap(windowsOf), { lrSchedulerType: "linear", warmupRatio: 0.1, numTrainEpochs: heldOutEpochs });
+      await learnAll(trainer, epochs, context);
+    }
+    await trained?.bake();
     return recommender;
   } catch (error) {
     if (recommender) recommender.dispose();
@@ -85,11 +93,16 @@ interface TrainContext {
   readonly sizes: { readonly numItems: number; readonly numWindows: number; readonly numValidation: number };
 }
 
-/** Ends with the weights of the best evaluation, or the last ones where nothing is held out. */
-async function train(trainer: Trainer, model: Model, { recommender, trained, validation, options, emit, sizes }: TrainContext): Promise<void> {
+/**
+ * Ends with the weights of the best evaluation, or the last ones where nothing is held out.
+ *
+ * @returns epochs that were trained
+ */
+async function train(trainer: Trainer, model: Model, { recommender, trained, validation, options, emit, sizes }: TrainContext): Promise<number> {
   const { patience = 5, evalEpochs = 2, signal, numTrainEpochs = 200 } = options;
   let best = { ndcg: -1, weights: null as ReadonlyMap<State, HostTensor["data"]> | null };
   let worseSince = 0;
+  let epochs = 0;
   let startedAt = performance.now();
   const requests = validation.map(requestOf);
   for await (const event of trainer.train({ ...(signal && { signal }) })) {
@@ -97,6 +110,7 @@ async function train(trainer: Trainer, model: Model, { recommender, trained, val
     if (event.type === "start") emit({ type: "plan", device: model.device.description, ...sizes, numParameters: model.numParameters, stepsPerEpoch: event.stepsPerEpoch, peakBytes: event.memory.peakBytes });
     if (event.type !== "step") continue;
     const epoch = Math.round(event.epoch);
+    epochs = epoch;
     emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
     if (validation.length > 0 && (epoch % evalEpochs === 0 || epoch === numTrainEpochs)) {
       await trained?.bake();
@@ -104,14 +118,25 @@ async function train(trainer: Trainer, model: Model, { recommender, trained, val
       const isBest = ndcg > best.ndcg;
       emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
       worseSince = isBest ? 0 : worseSince + 1;
-      if (isBest) best = { ndcg, weights: await copyOf(model) };
       await trained?.restore();
+      if (isBest) best = { ndcg, weights: await copyOf(model) };
       if (worseSince >= patience) break;
     }
     startedAt = performance.now();
   }
-  if (best.weights) for (const [state, data] of best.weights) state.write(data);
-  else await trained?.bake();
+  for (const [state, data] of best.weights ?? []) state.write(data);
+  return epochs;
+}
+
+/** Goes on from the best epoch with everything there is, the events that chose it among them, as a user's newest events say most of what comes next. */
+async function learnAll(trainer: Trainer, epochsBefore: number, { options: { signal }, emit }: TrainContext): Promise<void> {
+  let startedAt = performance.now();
+  for await (const event of trainer.train({ ...(signal && { signal }) })) {
+    if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
+    if (event.type !== "step") continue;
+    emit({ type: "epoch", epoch: epochsBefore + Math.round(event.epoch), loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
+    startedAt = performance.now();
+  }
 }
 
 async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State, HostTensor["data"]>> {

@@ -165,6 +165,11 @@ export interface FitRecommenderOptions {
   readonly lrSchedulerType?: TrainingArguments["lrSchedulerType"];
   /** Default 0. */
   readonly warmupRatio?: number;
+  /**
+   * Epochs over everything, the held-out events too, that follow the best one, at a learning rate that falls to 0: what chose the model
+   * is not lost to it. None where `validation` is given, as those events are no history's. Default 0.
+   */
+  readonly heldOutEpochs?: number;
   /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */
   readonly validation?: readonly HeldOutEvent[];
   /** Default 42. */
