@@ -55,7 +55,7 @@ export { embedding, scatterAdd } from "./ops/embedding/op.ts";
 export { addLayerNorm, layerNorm } from "./ops/layernorm/op.ts";
 export { matmul } from "./ops/matmul/op.ts";
 export { dequantize } from "./ops/quantize/op.ts";
-export { QUANTIZATION_FORMATS, quantizedBytes, zeroQuantizedTensor, type QuantizationFormat, type QuantizedTensor } from "./ops/quantize/format.ts";
+export { partTypes, QUANTIZATION_FORMATS, quantizedBytes, zeroQuantizedTensor, type QuantizationFormat, type QuantizedTensor } from "./ops/quantize/format.ts";
 export { dequantizeWeight, quantizeWeight } from "./ops/quantize/quantize.ts";
 export { createQuantizedState, isQuantized, type QuantizedState, type QuantizedWeight } from "./ops/quantize/weight.ts";
 export { quantizedMatmul, type QuantizedMatmulOptions } from "./ops/quantizedmatmul/op.ts";

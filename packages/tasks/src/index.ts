@@ -35,7 +35,7 @@ export type * from "./token-classification/types.ts";
 export { QuestionAnswerer } from "./question-answering/answerer.ts";
 export type * from "./question-answering/types.ts";
 export { MaskFiller, type FilledMask, type FillMaskOptions } from "./fill-mask/filler.ts";
-export { Text2TextGenerator, type Text2TextLoadOptions, type Text2TextOptions, type WrittenText } from "./text2text-generation/generator.ts";
+export { Text2TextGenerator, type Text2TextLoadOptions, type Text2TextOptions, type Text2TextStreamOptions, type WrittenText } from "./text2text-generation/generator.ts";
 export { ZeroShotClassifier, type ZeroShotClassification, type ZeroShotOptions } from "./zero-shot-classification/classifier.ts";
 export { ImageClassifier, type ImageClassificationOptions } from "./image-classification/classifier.ts";
 export { ZeroShotImageClassifier, type ZeroShotImageOptions } from "./zero-shot-image-classification/classifier.ts";

@@ -10,7 +10,7 @@ import { Pace, PACE_STEPS } from "./pace.ts";
  * then it says so and starts again with as many as fit.
  */
 export async function fitInTime(device: Device, rows: readonly LabelledText[], model: string | undefined, session: Session): Promise<TextClassifier> {
-  const options = { model, device, seed: session.options.seed };
+  const options = { model, ...session.revision, device, seed: session.options.seed };
   const pace = new Pace();
   const tooSlow = new AbortController();
   const progress = new TrainingProgress(session);

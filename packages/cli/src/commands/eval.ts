@@ -11,7 +11,7 @@ export type EvalOptions = EvalRecommenderOptions;
 
 /** `heddle eval`: how many rows of a file a classifier gets right, how well a recommender ranks what came next. */
 export async function evaluate(options: EvalOptions, session: Session): Promise<void> {
-  const family = await readModelType(options.model);
+  const family = await readModelType(options.model, loadingOptions(session));
   if (RECOMMENDER_MODELS.some((model) => model === family)) await evaluateRanking(options, session);
   else await evaluateClassifier(options, session);
 }

@@ -24,6 +24,7 @@ export async function exportModel(options: ExportOptions, session: Session): Pro
     const summary = await exportPretrained(options.model, options.output, {
       dtypes: options.dtype,
       lock: folder.lock,
+      ...session.revision,
       signal,
       log: (line) => session.log(line),
       onLoadProgress: loadingProgress(session),

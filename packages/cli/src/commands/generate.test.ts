@@ -22,6 +22,15 @@ describe("heddle generate", () => {
       const rest = [...common.slice(2), "the parcel"];
       const byId = await run(["generate", "--model", "org/tiny", ...rest]);
       expect([byId.exitCode, byId.out], byId.err).toEqual([0, (await run(["generate", "--model", model, ...rest])).out]);
+      hub.push("org/tiny", { "config.json": "{}" }, { revision: "broken" });
+      expect((await run(["generate", "--model", "org/tiny", "--revision", "broken", ...rest])).exitCode).toBe(1);
+      expect((await run(["generate", "--model", "org/tiny", "--revision", "main", ...rest])).out).toBe(byId.out);
+      expect((await run(["generate", "--model", "org/tiny", "--revision", "none", ...rest])).err).toMatch(/revision/);
+      vi.stubEnv("HF_TOKEN", hub.token);
+      hub.push("org/mine", { "config.json": "{}" }, { access: "private" });
+      await run(["eval", "--model", "org/mine", "--data", "rows.csv", "--revision", "main"]);
+      expect(hub.seen.filter(({ path }) => path.startsWith("/org/mine")).map(({ authorization }) => authorization)).toContain(`Bearer ${hub.token}`);
+      vi.stubEnv("HF_TOKEN", "");
       const unknown = await run(["generate", "--model", "org/nobody", ...rest]);
       expect([unknown.exitCode, unknown.err]).toEqual([1, expect.stringMatching(/\[org\/nobody\] is no model that .* no such folder/)]);
       vi.stubEnv("HF_HUB_OFFLINE", "1");

@@ -18,7 +18,7 @@ export async function profileModel(model: string, { batch, length, trace }: Prof
     // Before the work, not after it.
     if (trace !== undefined) await write(trace, "");
     status.update("profiling …");
-    const profile = await profilePretrained(model, { batchSize: batch, length, device: options.device, seed: options.seed, signal, log: (line) => session.log(line), onLoadProgress: loadingProgress(session) });
+    const profile = await profilePretrained(model, { batchSize: batch, length, device: options.device, seed: options.seed, ...session.revision, signal, log: (line) => session.log(line), onLoadProgress: loadingProgress(session) });
     if (trace !== undefined) await write(trace, `${JSON.stringify(toChromeTrace(profile.report))}\n`);
     const { report, ...about } = profile;
     const { spans: _, ...summary } = report;

@@ -22,7 +22,7 @@ type TrainingTask = (typeof TRAINING_TASKS)[number];
 /** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
 const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
   "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time", "modelType"] },
-  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume"] },
+  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume", "revision"] },
 };
 
 /** Runs a command's body with its session. */
@@ -183,7 +183,10 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--output <folder>", "where the model goes", "heddle-demo-model")
     .action((texts: string[], options: DemoOptions & CommonOptions) => start(options, (session) => demo(texts, options, session)));
 
-  program.commands.forEach(addCommonOptions);
+  for (const command of program.commands) {
+    if (command.name() !== "devices") command.option("--revision <name>", "branch, tag or commit of a model of the Hugging Face Hub (default: main)");
+    addCommonOptions(command);
+  }
   return program;
 }
 
@@ -193,6 +196,7 @@ function checkTask(command: Command, task: TrainingTask): void {
   for (const option of command.options) {
     const isGiven = command.getOptionValue(option.attributeName()) !== undefined;
     if (!isGiven && needs.includes(option.attributeName())) command.error(`error: required option '${option.flags}' not specified`);
+    if (isGiven && option.attributeName() === "revision" && command.getOptionValue("model") === undefined) command.error(`error: option '${option.flags}' is of a checkpoint, give one with --model`);
     if (isGiven && refuses.includes(option.attributeName())) command.error(`error: option '${option.flags}' is not for --task ${task}`);
   }
 }

@@ -63,6 +63,7 @@ async function trainInto(folder: OutputFolder, rows: Rows, evalRows: Rows | unde
     using classifier = await TextClassifier.fit(rows, {
       evalRows,
       model: options.model,
+      ...session.revision,
       tokenizer: options.tokenizer,
       maxLength: options.maxLength,
       device: session.options.device,

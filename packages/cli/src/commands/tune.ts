@@ -22,6 +22,7 @@ export async function tuneModel(model: string, { batch, length, budget }: TuneOp
       budgetMs: 1000 * budget,
       device: options.device,
       seed: options.seed,
+      ...session.revision,
       signal,
       log: (line) => session.log(line),
       onLoadProgress: loadingProgress(session),

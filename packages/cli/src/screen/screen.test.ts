@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Session } from "../session/session.ts";
 import { screen, type Terminal } from "../session/terminal.ts";
 import { duration, fileSize, oneLine, percent, shellQuote } from "./format.ts";
+import { loadingProgress } from "./loading-progress.ts";
 import { columns } from "./table.ts";
 import { TrainingProgress } from "./training-progress.ts";
 
@@ -23,13 +24,13 @@ describe("formats", () => {
 
 const plan: FitPlanEvent = { type: "plan", device: "a device", labels: ["a", "b"], numTrainRows: 90, numEvalRows: 10, majorityAccuracy: 0.5, numParameters: 1000, vocabSize: 100, maxLength: 16, numTrainEpochs: 2, totalSteps: 100, resumedStep: 0, batchSize: 8, learningRate: 0.001, peakBytes: 5e6, fineTuned: false };
 
-function progressOn(stream: { isTTY: boolean; columns?: number; env?: Terminal["env"] }): { progress: TrainingProgress; text: () => string; wait: (ms: number) => void } {
+function progressOn(stream: { isTTY: boolean; columns?: number; env?: Terminal["env"] }): { progress: TrainingProgress; session: Session; text: () => string; wait: (ms: number) => void; nowMs: () => number } {
   let [all, nowMs] = ["", 0];
   const sink = new PassThrough().on("data", (chunk: Buffer) => (all += chunk.toString()));
   const env = stream.env ?? { NO_COLOR: "1" };
   const err = screen(Object.assign(sink, stream), env);
   const session = new Session({ stdin: new PassThrough(), out: err, err, env, args: [] }, { seed: 1 }, new AbortController().signal);
-  return { progress: new TrainingProgress(session, () => nowMs), text: () => all, wait: (ms) => void (nowMs += ms) };
+  return { progress: new TrainingProgress(session, () => nowMs), session, nowMs: () => nowMs, text: () => all, wait: (ms) => void (nowMs += ms) };
 }
 
 const step = (number: number) => ({ type: "step", step: number, totalSteps: 100, epoch: number / 50, loss: 0.5, learningRate: 0.001, tokensPerSecond: 1234 }) as const;
@@ -57,6 +58,42 @@ describe("the progress of a training run", () => {
     }
     expect(text().match(/step \d+\/100/g)).toEqual(["step 10/100", "step 90/100", "step 100/100"]);
     expect(text()).not.toContain("\u001b");
+  });
+});
+
+describe("the progress of a download", () => {
+  const file = `onnx/model-${"x".repeat(60)}-00001-of-00002.safetensors`;
+  const received = (receivedBytes: number) => ({ type: "download", file, receivedBytes, totalBytes: 90_000_000 }) as const;
+
+  it("is a bar that fits its terminal, with the rate of this time alone and the time that is left", () => {
+    for (const width of [16, 40, 80, 200]) {
+      const { session, text, wait, nowMs } = progressOn({ isTTY: true, columns: width });
+      const show = loadingProgress(session, nowMs);
+      show(received(30_000_000)); // of an earlier time
+      for (let i = 1; i <= 2000; i++) {
+        wait(1);
+        show(received(30_000_000 + 10_000 * i));
+      }
+      const drawn = text().split("\u001b[K").slice(1);
+      for (const line of drawn) expect(line.replace("\r", "").length).toBeLessThan(width);
+      expect(drawn.length).toBeLessThan(25);
+      if (width === 200) expect(drawn.at(-1)).toMatch(/^━+─+ {2}model-x+…f-00002\.safetensors {2}50\.0 MB of 90\.0 MB {2}10\.0 MB\/s {2}0:04 left$/);
+    }
+  });
+
+  it("is a line in a log for a large file", () => {
+    const { session, text } = progressOn({ isTTY: false });
+    const show = loadingProgress(session);
+    for (const bytes of [0, 50, 90_000_000]) show(received(bytes));
+    expect(text()).toBe(`downloading ${file}, 90.0 MB …\n`);
+  });
+});
+
+describe("a status", () => {
+  it("is cut where it does not fit", () => {
+    const { session, text } = progressOn({ isTTY: true, columns: 10 });
+    session.status.update("measuring matmul");
+    expect(text()).toBe("\r\u001b[Kmeasurin…");
   });
 });
 

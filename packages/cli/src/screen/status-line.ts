@@ -1,4 +1,6 @@
+import { stripVTControlCharacters } from "node:util";
 import type { Screen } from "../session/terminal.ts";
+import { oneLine } from "./format.ts";
 
 const ERASE_LINE = "\r\u001b[K";
 
@@ -8,11 +10,13 @@ export class StatusLine {
 
   constructor(private readonly screen: Screen) {}
 
-  /** Does nothing where nobody watches. `text` must fit on a line. */
+  /** Does nothing where nobody watches. A text that does not fit on a line is cut, as what wraps cannot be drawn over. */
   update(text: string): void {
     if (!this.screen.isTTY) return;
-    this.#shown = text;
-    this.screen.write(ERASE_LINE + text);
+    const plain = stripVTControlCharacters(text);
+    const room = this.screen.columns() - 1;
+    this.#shown = plain.length <= room ? text : oneLine(plain, room);
+    this.screen.write(ERASE_LINE + this.#shown);
   }
 
   /** A line that stays. */

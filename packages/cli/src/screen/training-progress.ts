@@ -1,12 +1,11 @@
 import type { DownloadProgress, FitEvaluationEvent, FitEvent, FitPlanEvent, FitStepEvent } from "@heddle/tasks";
 import type { Session } from "../session/session.ts";
+import { barLine } from "./bar.ts";
 import { count, countOf, duration, megabytes, millions, percent, someOf } from "./format.ts";
 import { loadingProgress } from "./loading-progress.ts";
 import { columns } from "./table.ts";
 
 const MAX_LABELS = 12;
-const MAX_BAR_COLUMNS = 30;
-const MIN_BAR_COLUMNS = 6;
 /** Where nobody watches, a line in a log now and then. */
 const LOG_INTERVAL_MS = 15_000;
 
@@ -59,7 +58,7 @@ export class TrainingProgress {
     const { status, terminal } = this.session;
     const rest = this.statusTexts(event);
     if (terminal.err.isTTY) {
-      status.update(this.bar(event, rest, terminal.err.columns()));
+      status.update(barLine(event.step / event.totalSteps, rest, terminal.err));
       return;
     }
     const isLast = event.step === event.totalSteps;
@@ -79,18 +78,6 @@ export class TrainingProgress {
       `${count(tokensPerSecond)} tokens/s`,
       step === totalSteps ? `took ${duration(seconds)}` : `${duration(remaining)} left`,
     ];
-  }
-
-  private bar({ step, totalSteps }: FitStepEvent, texts: readonly string[], width: number): string {
-    const { colors } = this.session.terminal.err;
-    // The least important go first on a narrow terminal; the last column stays free, as some terminals wrap there.
-    let shown = [...texts];
-    while (shown.length > 1 && shown.join("  ").length >= width) shown = shown.slice(0, -1);
-    const text = shown.join("  ").slice(0, Math.max(0, width - 1));
-    const barColumns = Math.min(MAX_BAR_COLUMNS, width - text.length - 3);
-    if (barColumns < MIN_BAR_COLUMNS) return text;
-    const done = Math.round((barColumns * step) / totalSteps);
-    return `${colors.cyan("━".repeat(done))}${colors.dim("─".repeat(barColumns - done))}  ${text}`;
   }
 
   private evaluation({ epoch, step, loss, accuracy, f1Macro, best }: FitEvaluationEvent): void {

@@ -8,6 +8,8 @@ export interface CommonOptions {
   readonly seed: number;
   readonly json?: boolean;
   readonly verbose?: boolean;
+  /** Of the model, where that comes from the Hub. */
+  readonly revision?: string;
 }
 
 /** One run of one command. */
@@ -41,6 +43,12 @@ export class Session {
     this.status.clear();
     if (this.options.json) this.event({ type: "result", ...result });
     else this.terminal.out.write(text());
+  }
+
+  /** For options of the library, where an absent key leaves the choice to it. */
+  get revision(): { readonly revision?: string } {
+    const { revision } = this.options;
+    return revision === undefined ? {} : { revision };
   }
 
   /** How this user calls the command. */

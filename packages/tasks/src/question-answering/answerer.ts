@@ -3,7 +3,6 @@ import type { FramedTokens, ModelFolderSource, TextToken } from "@heddle/transfo
 import { checkTexts } from "../inference/encode.ts";
 import { openTextRunner, type LoadOptions, type OpenedRunner } from "../inference/open-runner.ts";
 import { rowOf, type Finish } from "../inference/text-runner.ts";
-import { windowsOf } from "../inference/windows.ts";
 import { bestSpans } from "./spans.ts";
 import type { Answer, Question, QuestionAnsweringOptions } from "./types.ts";
 
@@ -71,7 +70,7 @@ export class QuestionAnswerer {
     if (room < 1 || room <= stride) {
       throw new HeddleError("INVALID_ARGUMENT", `[question-answering] a window has ${size} tokens, the question ${asked.length}: that leaves ${Math.max(0, room)} for the context, of which ${stride} are shared; ask a shorter question or pass a smaller docStride`);
     }
-    return windowsOf(read.length, room, stride).map(({ begin, end }) => tokenizer.frame(asked, read.slice(begin, end)));
+    return tokenizer.frameOverflowing(asked, read, { maxLength: size, truncation: "only_second", stride });
   }
 
   /** Frees the model, and the device where it was opened for this answerer. */

@@ -83,7 +83,7 @@ describe("TextGenerator", () => {
     using generator = await TextGenerator.fromPretrained(folder, { device: "webgpu" });
     const options = { maxNewTokens: 12, temperature: 0.9, seed: 3, presencePenalty: 0.5 };
     const wanted = await generator.generate("the parcel", options);
-    const deviceOf = () => (generator as unknown as { opened: { loaded: { model: { device: WebGpuDevice } } } }).opened.loaded.model.device;
+    const deviceOf = () => (generator as unknown as { model: { loaded: { model: { device: WebGpuDevice } } } }).model.loaded.model.device;
     const tokens: unknown[] = [];
     for await (const { token } of generator.stream("the parcel", options)) {
       tokens.push(token);

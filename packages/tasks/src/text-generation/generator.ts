@@ -1,52 +1,38 @@
 import { HeddleError } from "@heddle/kernels";
-import { applyChatTemplate, beamSearch, endingTokens, generate, hasChatTemplate, openSession, SchemaGrammars, StreamDecoder, textConfigOf, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type ModelFolderSource, type OutputSchema, type SchemaConstraint } from "@heddle/transformer";
-import { HeldDevice } from "../inference/device.ts";
+import { applyChatTemplate, beamSearch, endingTokens, generate, hasChatTemplate, openSession, SchemaGrammars, StreamDecoder, textConfigOf, tokenLimit, type DecodingSession, type GeneratedToken, type GenerationOptions, type Model, type ModelFolderSource, type OutputSchema, type SchemaConstraint } from "@heddle/transformer";
+import { HeldModel } from "../inference/held-model.ts";
 import { said } from "../inference/said.ts";
 import { loadTextModel, type LoadedTextModel } from "../inference/load.ts";
+import { piecesOf } from "./pieces.ts";
 import { StopStrings } from "./stop-strings.ts";
 import type { GeneratedPiece, GeneratedText, GeneratedValue, Prompt, SchemaOptions, TextGenerationOptions, TextGeneratorOptions } from "./types.ts";
-
-interface OpenedModel {
-  readonly loaded: LoadedTextModel;
-  /** Disposes of the device where it was opened here. */
-  release(): void;
-}
 
 /** Prompts in, texts out: a decoder with its tokenizer. */
 export class TextGenerator {
   /** The caches of the last text by itself: a conversation that goes on reads only what is new. */
   #held: DecodingSession | null = null;
   #grammars: SchemaGrammars | null = null;
-  #disposed = false;
 
-  private constructor(
-    private opened: OpenedModel,
-    /** Opens it anew when its device was lost; a device of the caller's is the caller's to replace. */
-    private readonly reopen: (() => Promise<OpenedModel>) | null,
-  ) {}
+  private constructor(private readonly model: HeldModel<LoadedTextModel>) {
+    model.forget = () => {
+      this.#held?.dispose();
+      this.#held = null;
+    };
+  }
 
   /** A model folder (its path, its address, picked files), a GGUF file, or a model of the Hugging Face Hub. Errors: those of loading; INVALID_ARGUMENT for a model that writes no text. */
-  static async fromPretrained(source: ModelFolderSource, { device, ...options }: TextGeneratorOptions = {}): Promise<TextGenerator> {
-    const open = async (): Promise<OpenedModel> => {
-      const held = new HeldDevice(device, options.log);
-      try {
-        return { loaded: await loadTextModel(held, source, { ...options, head: "causal-lm" }), release: () => held.release() };
-      } catch (error) {
-        held.release();
-        throw error;
-      }
-    };
-    return new TextGenerator(await open(), typeof device === "object" ? null : open);
+  static async fromPretrained(source: ModelFolderSource, options: TextGeneratorOptions = {}): Promise<TextGenerator> {
+    return new TextGenerator(await HeldModel.open(options, (held, given) => loadTextModel(held, source, { ...given, head: "causal-lm" }), "generate"));
   }
 
   /** Tokens of the longest text, the prompt included. */
   get maxLength(): number {
-    return this.opened.loaded.maxLength;
+    return this.model.loaded.maxLength;
   }
 
   /** Whether it answers conversations, and not only goes on with texts. */
   get hasChatTemplate(): boolean {
-    return hasChatTemplate(this.opened.loaded.tokenizer);
+    return hasChatTemplate(this.model.loaded.tokenizer);
   }
 
   /**
@@ -61,18 +47,12 @@ export class TextGenerator {
     const { stopStrings = [], schema, ...given } = options;
     const constraint = schema && (await this.#constrain(schema));
     try {
-      const decoder = new StreamDecoder(this.#usable().tokenizer, tokens);
-      const stops = new StopStrings(stopStrings);
+      const decoder = new StreamDecoder(this.model.loaded.tokenizer, tokens);
       let whole = "";
-      for await (const { token, logProbability, finishReason } of this.#tokens(tokens, this.#settled(given, constraint))) {
-        let text = finishReason === "stop" ? "" : stops.push(decoder.push(token));
-        if (finishReason) text += stops.push(decoder.flush()) + stops.flush();
-        whole += text;
-        const reason = stops.stopped ? "stop" : finishReason;
-        const piece = { text, token, ...(logProbability !== undefined && { logProbability }), ...(reason && { finishReason: reason }) };
-        if (!reason) yield piece;
-        else if (!constraint) return yield piece;
-        else return yield* lastPiece(piece, () => valueOf(constraint, whole, reason));
+      for await (const piece of piecesOf(this.#tokens(tokens, this.#settled(given, constraint)), decoder, stopStrings)) {
+        whole += piece.text;
+        if (!piece.finishReason || !constraint) yield piece;
+        else yield* lastPiece(piece, () => valueOf(constraint, whole, piece.finishReason!));
       }
     } finally {
       constraint?.dispose();
@@ -95,64 +75,42 @@ export class TextGenerator {
 
   /** A prompt's tokens, a conversation by the model's chat template. */
   encode(prompt: Prompt): number[] {
-    const { tokenizer } = this.#usable();
+    const { tokenizer } = this.model.loaded;
     if (typeof prompt === "string") return [...tokenizer.encode(prompt).ids];
     return [...tokenizer.encode(applyChatTemplate(tokenizer, prompt), { addSpecialTokens: false }).ids];
   }
 
   /** Frees the model, and the device where it was opened for this generator. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#close();
+    this.#grammars?.dispose();
+    this.#grammars = null;
+    this.model.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** The tokens of one text; where the device is lost in the middle, the model is loaded anew and goes on. */
-  async *#tokens(prompt: readonly number[], options: GenerationOptions): AsyncGenerator<GeneratedToken, void, undefined> {
-    const chosen: number[] = [];
-    for (;;) {
-      const { model } = this.#usable();
-      const session = this.#take(prompt, options.maxNewTokens);
+  #tokens(prompt: readonly number[], options: GenerationOptions): AsyncGenerator<GeneratedToken, void, undefined> {
+    const { model } = this;
+    const [take, giveBack] = [this.#take.bind(this), this.#giveBack.bind(this)];
+    return model.write(async function* (loaded, chosen) {
+      const session = take(loaded.model, prompt, options.maxNewTokens);
       try {
-        for await (const next of generate(model, [prompt], options, { session, chosen: [chosen] })) {
-          chosen.push(next.token);
-          yield next;
-        }
-        return;
-      } catch (error) {
-        if (!this.reopen || !HeddleError.isInstance(error) || error.code !== "DEVICE_LOST") throw error;
-        session.dispose();
-        // Another text may have noticed before.
-        if (model === this.opened.loaded.model) {
-          this.#close();
-          this.opened = await this.reopen();
-        }
+        yield* generate(loaded.model, [prompt], options, { session, chosen: [chosen] });
       } finally {
-        this.#giveBack(session);
+        giveBack(session);
       }
-    }
-  }
-
-  #close(): void {
-    this.#held?.dispose();
-    this.#held = null;
-    this.#grammars?.dispose();
-    this.#grammars = null;
-    this.opened.loaded.model.dispose();
-    this.opened.release();
+    });
   }
 
   /** What the caller says, and where that is nothing what the model's authors said. */
   #settled(given: GenerationOptions, constraint: SchemaConstraint | undefined): GenerationOptions {
-    return { ...this.opened.loaded.generation, ...said(given), ...(constraint && { allowedTokens: constraint.allowedTokens }) };
+    return { ...this.model.loaded.generation, ...said(given), ...(constraint && { allowedTokens: constraint.allowedTokens }) };
   }
 
   #constrain<T>(schema: OutputSchema<T>): Promise<SchemaConstraint<T>> {
-    const { model, tokenizer, generation } = this.#usable();
+    const { model, tokenizer, generation } = this.model.loaded;
     this.#grammars ??= new SchemaGrammars(tokenizer, textConfigOf(model.config).vocabSize, generation.eosTokenIds ?? endingTokens(model));
     return this.#grammars.constrain(schema);
   }
@@ -169,31 +127,31 @@ export class TextGenerator {
     }
   }
 
-  async #finished(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...given }: TextGenerationOptions, constraint?: SchemaConstraint): Promise<GeneratedText[]> {
-    const { model, tokenizer } = this.#usable();
+  #finished(prompts: readonly number[][], { stopStrings = [], numBeams = 1, lengthPenalty, earlyStopping, ...given }: TextGenerationOptions, constraint?: SchemaConstraint): Promise<GeneratedText[]> {
     const options = this.#settled(given, constraint);
-    const finish = (tokens: readonly number[], finishReason: GeneratedText["finishReason"], logProbabilities?: readonly number[]): GeneratedText => {
-      const stops = new StopStrings(stopStrings);
-      const text = stops.push(tokenizer.decode(tokens)) + stops.flush();
-      return { text, tokens, ...(logProbabilities && { logProbabilities }), finishReason: stops.stopped ? "stop" : finishReason };
-    };
-    if (numBeams > 1) {
-      const texts = await beamSearch(model, prompts, { ...options, numBeams, ...(lengthPenalty !== undefined && { lengthPenalty }), ...(earlyStopping !== undefined && { earlyStopping }) });
-      return texts.map((tokens) => finish(tokens, tokens.length < tokenLimit(model, prompts, options.maxNewTokens) ? "stop" : "length"));
-    }
-    const rows = prompts.map(() => ({ tokens: [] as number[], logProbabilities: [] as number[], reason: "length" as GeneratedText["finishReason"] }));
-    for await (const { row, token, logProbability, finishReason } of generate(model, prompts, options)) {
-      const text = rows[row]!;
-      text.tokens.push(token);
-      if (logProbability !== undefined) text.logProbabilities.push(logProbability);
-      if (finishReason) text.reason = finishReason;
-    }
-    return rows.map(({ tokens, logProbabilities, reason }) => finish(tokens, reason, options.logProbabilities ? logProbabilities : undefined));
+    return this.model.run(async ({ model, tokenizer }) => {
+      const finish = (tokens: readonly number[], finishReason: GeneratedText["finishReason"], logProbabilities?: readonly number[]): GeneratedText => {
+        const stops = new StopStrings(stopStrings);
+        const text = stops.push(tokenizer.decode(tokens)) + stops.flush();
+        return { text, tokens, ...(logProbabilities && { logProbabilities }), finishReason: stops.stopped ? "stop" : finishReason };
+      };
+      if (numBeams > 1) {
+        const texts = await beamSearch(model, prompts, { ...options, numBeams, ...(lengthPenalty !== undefined && { lengthPenalty }), ...(earlyStopping !== undefined && { earlyStopping }) });
+        return texts.map((tokens) => finish(tokens, tokens.length < tokenLimit(model, prompts, options.maxNewTokens) ? "stop" : "length"));
+      }
+      const rows = prompts.map(() => ({ tokens: [] as number[], logProbabilities: [] as number[], reason: "length" as GeneratedText["finishReason"] }));
+      for await (const { row, token, logProbability, finishReason } of generate(model, prompts, options)) {
+        const text = rows[row]!;
+        text.tokens.push(token);
+        if (logProbability !== undefined) text.logProbabilities.push(logProbability);
+        if (finishReason) text.reason = finishReason;
+      }
+      return rows.map(({ tokens, logProbabilities, reason }) => finish(tokens, reason, options.logProbabilities ? logProbabilities : undefined));
+    });
   }
 
   /** Caches with room for the answer: those of the last text by itself where they are large enough. */
-  #take(tokens: readonly number[], maxNewTokens: number | undefined): DecodingSession {
-    const { model } = this.opened.loaded;
+  #take(model: Model, tokens: readonly number[], maxNewTokens: number | undefined): DecodingSession {
     const newTokens = tokenLimit(model, [tokens], maxNewTokens);
     const held = this.#held;
     this.#held = null;
@@ -204,13 +162,8 @@ export class TextGenerator {
 
   /** Texts written at the same time have caches of their own; those of one are kept. */
   #giveBack(session: DecodingSession): void {
-    if (this.#disposed || this.#held || session.model !== this.opened.loaded.model) session.dispose();
+    if (this.#held || !this.model.isCurrent(session.model)) session.dispose();
     else this.#held = session;
-  }
-
-  #usable(): LoadedTextModel {
-    if (this.#disposed) throw new HeddleError("DISPOSED", "[generate] the generator was disposed: load the model again");
-    return this.opened.loaded;
   }
 }
 

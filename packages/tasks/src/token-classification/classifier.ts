@@ -3,7 +3,6 @@ import type { FramedTokens, ModelFolderSource } from "@heddle/transformer";
 import { checkTexts } from "../inference/encode.ts";
 import { openTextRunner, type LoadOptions, type OpenedRunner } from "../inference/open-runner.ts";
 import { rowOf, type Finish } from "../inference/text-runner.ts";
-import { windowsOf } from "../inference/windows.ts";
 import { truncationWarning } from "../text-classification/warnings.ts";
 import { groupTokens, labelTokens, withoutOverlaps, type ScoredToken } from "./aggregate.ts";
 import type { EntityGroup, TokenClassificationOptions, TokenEntity } from "./types.ts";
@@ -41,9 +40,9 @@ export class TokenClassifier {
     const truncated: number[] = [];
     const windows = texts.flatMap((text, place): { readonly place: number; readonly framed: FramedTokens }[] => {
       const tokens = tokenizer.tokenize(text);
-      if (stride !== undefined) return windowsOf(tokens.length, room, stride).map(({ begin, end }) => ({ place, framed: tokenizer.frame(tokens.slice(begin, end)) }));
-      if (tokens.length > room) truncated.push(place);
-      return [{ place, framed: tokenizer.frame(tokens.slice(0, room)) }];
+      const all = tokenizer.frameOverflowing(tokens, undefined, { maxLength: runner.maxLength, stride: stride ?? 0 });
+      if (stride === undefined && all.length > 1) truncated.push(place);
+      return (stride === undefined ? all.slice(0, 1) : all).map((framed) => ({ place, framed }));
     });
     if (truncated.length > 0) onWarning?.(truncationWarning(truncated, texts.length, runner.maxLength));
     const results = await runner.runRows(windows.map(({ framed }) => rowOf(framed)), "token-classification", labelProbabilities, { ...(batchSize !== undefined && { batchSize }), ...(signal && { signal }) });

@@ -65,8 +65,8 @@ export class ZeroShotClassifier {
       const premise = tokenizer.tokenize(text);
       return hypotheses.map((hypothesis, i) => {
         const room = maxLength - tokenizer.frameSize(true) - hypothesis.length;
-        if (room < 0) throw new HeddleError("INVALID_ARGUMENT", `[zero-shot-classification] the sentence for ${JSON.stringify(candidateLabels[i])} has ${hypothesis.length} tokens, the model takes ${maxLength}: choose a shorter label or template`);
-        return rowOf(tokenizer.frame(premise.slice(0, room), hypothesis));
+        if (room < Math.min(1, premise.length)) throw new HeddleError("INVALID_ARGUMENT", `[zero-shot-classification] the sentence for ${JSON.stringify(candidateLabels[i])} has ${hypothesis.length} tokens, the model takes ${maxLength}: choose a shorter label or template`);
+        return rowOf(tokenizer.frameOverflowing(premise, hypothesis, { maxLength, truncation: "only_first" })[0]!);
       });
     });
     const results = await runner.runRows(rows, "zero-shot-classification", plainLogits, { ...(batchSize !== undefined && { batchSize }), ...(signal && { signal }) });

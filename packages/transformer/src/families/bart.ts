@@ -1,6 +1,6 @@
-import { add, attention, mul, reshape, slice, type Tensor, type TensorLike } from "@heddle/kernels";
+import { add, attention, broadcastTo, cast, concat, constant, equal, max, mul, reshape, slice, tanh, type Tensor, type TensorLike } from "@heddle/kernels";
 import type { BartConfig, BartLikeConfig } from "../config/bart.ts";
-import type { Seq2SeqInputs } from "../models/inputs.ts";
+import type { EncoderInputs, Seq2SeqInputs } from "../models/inputs.ts";
 import type { Decoder, EncoderOutputs, ModelOutputs } from "../models/outputs.ts";
 import { causalAttention, type CausalPlace } from "../nn/causal-attention.ts";
 import { crossAttention, type CrossSource, type KeysAndValues } from "../nn/cross-attention.ts";
@@ -10,8 +10,9 @@ import { mergeHeads, splitHeads } from "../nn/heads.ts";
 import type { KeyValueCache } from "../nn/key-value-cache.ts";
 import { layerNorm } from "../nn/layer-norm.ts";
 import { linear } from "../nn/linear.ts";
-import { causalPositions } from "../nn/position-ids.ts";
+import { causalPositions, places } from "../nn/position-ids.ts";
 import { normal, zeros, type Scope } from "../nn/scope.ts";
+import { tokenAt } from "../nn/token-at.ts";
 import { vocabularyScores } from "../nn/vocabulary-scores.ts";
 import { cacheOf } from "./decoder.ts";
 
@@ -136,4 +137,21 @@ export function bartScores(scope: Scope, { vocabSize, hiddenSize, initializerRan
 export function bartForConditionalGeneration(scope: Scope, config: BartConfig, inputs: Seq2SeqInputs, mode: ForwardMode): ModelOutputs {
   const outputs = bartModel(scope.in("model"), config, inputs, mode);
   return { ...outputs, ...vocabularyScores(bartScores(scope, config, outputs.lastHiddenState)) };
+}
+
+/**
+ * Scores of a text, or of two: the decoder reads the same text after its start token, and its state at the last token that ends texts is
+ * classified. logits [batch, labels].
+ */
+export function bartForSequenceClassification(scope: Scope, config: BartConfig, inputs: EncoderInputs, mode: ForwardMode): ModelOutputs {
+  const { hiddenSize, numLabels, initializerRange, eosTokenIds, decoderStartTokenId } = config;
+  const [batch, length] = inputs.inputIds.shape as [number, number];
+  const start = cast(broadcastTo(constant(decoderStartTokenId), [batch, 1]), "i32");
+  const decoderInputIds = length === 1 ? start : concat([start, slice(inputs.inputIds, { axis: 1, begin: 0, end: length - 1 })], 1);
+  const outputs = bartModel(scope.in("model"), config, { ...inputs, decoderInputIds }, mode);
+  const isEnd = equal(cast(inputs.inputIds, "f32"), eosTokenIds[0] ?? 2);
+  const pooled = tokenAt(outputs.lastHiddenState, max(mul(places(length), isEnd), { axes: [1], keepDims: true }));
+  const head = scope.in("classification_head");
+  const dense = tanh(linear(head.in("dense"), pooled, { outputSize: hiddenSize, initializerRange }));
+  return { ...outputs, logits: linear(head.in("out_proj"), dense, { outputSize: numLabels, initializerRange }) };
 }

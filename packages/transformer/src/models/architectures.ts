@@ -1,7 +1,7 @@
 import { HeddleError, type Tensor } from "@heddle/kernels";
 import type { LlamaConfig, LlamaLikeConfig, MistralConfig, ModelConfig, Phi3Config, Qwen2Config, Qwen3Config, SmolLM3Config, WhisperConfig } from "../config/index.ts";
 import { albertEncoder, albertForMaskedLM, albertForSequenceClassification, albertModel } from "../families/albert.ts";
-import { bartDecode, bartEncode, bartForConditionalGeneration, bartModel, bartScores, crossKeysAndValues } from "../families/bart.ts";
+import { bartDecode, bartEncode, bartForConditionalGeneration, bartForSequenceClassification, bartModel, bartScores, crossKeysAndValues } from "../families/bart.ts";
 import { bertEncoder, bertForMaskedLM, bertForSequenceClassification, bertModel } from "../families/bert.ts";
 import { bert4recForNextItem, bert4recModel } from "../families/bert4rec.ts";
 import { debertaV2ForMaskedLM, debertaV2ForSequenceClassification, debertaV2Model } from "../families/deberta-v2.ts";
@@ -176,6 +176,7 @@ const architectures: readonly Architecture[] = [
     smallest: ONE_TOKEN_EACH,
     halves: { encode: bartEncode, decode: bartDecode, crossKeysAndValues: (base, config, encoded) => crossKeysAndValues(base.in("decoder"), config, encoded), scores: bartScores },
   }),
+  ...family("Bart", { modelType: "bart", base: "model", heads: { "sequence-classification": bartForSequenceClassification }, smallest: ONE_TOKEN }),
   ...family("Marian", {
     modelType: "marian",
     base: "model",

@@ -1,7 +1,10 @@
 export { applyChatTemplate, hasChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
 export { tokenizerOf } from "./tokenizer-of.ts";
 export { StreamDecoder } from "./stream-decoder.ts";
-export { loadTokenizer, Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodedBatch, type EncodeOptions, type Encoding, type FramedTokens, type TextToken } from "./tokenizer.ts";
+export { loadTokenizer, Tokenizer, type DecodeOptions, type EncodeBatchOptions, type EncodeOptions, type Encoding, type FramedTokens, type TextToken } from "./tokenizer.ts";
+export type { EncodedBatch, PaddingOptions } from "./padding.ts";
+export type { OverflowOptions, TruncationOptions, TruncationStrategy } from "./truncation.ts";
+export type { Side } from "./windows.ts";
 export type { SpecialTokenRole, SpecialTokens } from "./special-tokens.ts";
 export { trainWordPiece, type WordPieceTrainingOptions } from "./train/wordpiece.ts";
 export { trainByteLevelBpe, type ByteLevelBpeTrainingOptions } from "./train/byte-level-bpe.ts";

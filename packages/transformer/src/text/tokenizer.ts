@@ -5,7 +5,10 @@ import { createLibraryTokenizer } from "./library.ts";
 import { TextTokens, type SpannedToken } from "./spans/text-tokens.ts";
 import { trimSpans } from "./spans/trim.ts";
 import { findSpecialTokens, type SpecialTokenRole, type SpecialTokens } from "./special-tokens.ts";
-import { safeCut, truncatedLengths, type CutRule } from "./truncation.ts";
+import { padEncodings, type EncodedBatch, type PaddingOptions } from "./padding.ts";
+import { cutRule, safeCut, type CutRule } from "./safe-cut.ts";
+import { overflowing, truncated, TRUNCATION_STRATEGIES, type OverflowOptions, type Parts, type Room, type TruncationOptions } from "./truncation.ts";
+import type { Side } from "./windows.ts";
 
 export interface Encoding {
   readonly ids: readonly number[];
@@ -26,30 +29,15 @@ export interface FramedTokens extends Encoding {
   readonly sequences: readonly (0 | 1 | undefined)[];
 }
 
-export interface EncodeOptions {
+export interface EncodeOptions extends TruncationOptions {
   /** A second text, e.g. the paragraph to a question. */
   readonly pair?: string;
-  /** Longest result in tokens, special tokens included; longer inputs are cut at the end. Default: not cut. */
-  readonly maxLength?: number;
   /** Default true. */
   readonly addSpecialTokens?: boolean;
 }
 
-export interface EncodeBatchOptions {
-  readonly maxLength?: number;
-  /** Length to pad to, at least; default the longest text of the batch. */
-  readonly padTo?: number;
+export interface EncodeBatchOptions extends TruncationOptions, PaddingOptions {
   readonly addSpecialTokens?: boolean;
-}
-
-/** Row-major [batch, length]; what a model takes. */
-export interface EncodedBatch {
-  readonly batch: number;
-  readonly length: number;
-  readonly inputIds: Int32Array<ArrayBuffer>;
-  /** 1 for tokens, 0 for padding. */
-  readonly attentionMask: Int32Array<ArrayBuffer>;
-  readonly tokenTypeIds: Int32Array<ArrayBuffer>;
 }
 
 export interface DecodeOptions {
@@ -70,6 +58,9 @@ export class Tokenizer {
   /** Longest input that the model was made for, in tokens; undefined where tokenizer_config.json does not say. */
   readonly modelMaxLength: number | undefined;
   readonly specialTokens: SpecialTokens;
+  /** By tokenizer_config.json's `padding_side`, else tokenizer.json's `padding`, else "right"; the next likewise. */
+  readonly paddingSide: Side;
+  readonly truncationSide: Side;
   /** tokenizer.json and tokenizer_config.json, to be written beside a model. */
   readonly tokenizerJson: Readonly<Record<string, unknown>>;
   readonly tokenizerConfig: Readonly<Record<string, unknown>>;
@@ -89,6 +80,8 @@ export class Tokenizer {
     const limit = tokenizerConfig["model_max_length"];
     this.modelMaxLength = typeof limit === "number" && limit < NO_LIMIT ? limit : undefined;
     this.specialTokens = findSpecialTokens(tokenizerConfig, (token) => this.#ids.has(token));
+    this.paddingSide = sideOf(tokenizerConfig["padding_side"]) ?? sideOf(directionOf(tokenizerJson["padding"])) ?? "right";
+    this.truncationSide = sideOf(tokenizerConfig["truncation_side"]) ?? sideOf(directionOf(tokenizerJson["truncation"])) ?? "right";
     this.#cutRule = cutRule(tokenizerJson);
   }
 
@@ -106,19 +99,31 @@ export class Tokenizer {
     return this.#library.id_to_token(id);
   }
 
-  /** Lone surrogates count as U+FFFD; an empty text gives the special tokens alone. */
+  /** Lone surrogates count as U+FFFD; an empty text gives the special tokens alone. Throws INVALID_ARGUMENT for what cannot be cut as asked. */
   encode(text: string, options: EncodeOptions = {}): Encoding {
-    const { maxLength, addSpecialTokens = true } = options;
+    const { addSpecialTokens = true } = options;
     const pair = options.pair === undefined ? undefined : wellFormed(options.pair);
-    const room = maxLength === undefined ? undefined : this.#roomFor(maxLength, pair !== undefined, addSpecialTokens);
-    let first = room === undefined || pair !== undefined ? this.#tokens(wellFormed(text)) : this.#firstTokens(wellFormed(text), room);
-    let second = pair === undefined ? null : this.#tokens(pair);
-    if (room !== undefined && second) {
-      const [keepFirst, keepSecond] = truncatedLengths(first.length, second.length, room);
-      first = first.slice(0, keepFirst);
-      second = second.slice(0, keepSecond);
-    }
-    return this.#assemble(first, second, addSpecialTokens);
+    const room = this.#room(options, pair !== undefined, addSpecialTokens);
+    const readsStart = room && pair === undefined && room.side === "right" && room.strategy !== "only_second";
+    const first = readsStart ? this.#firstTokens(wellFormed(text), room.tokens) : this.#tokens(wellFormed(text));
+    const second = pair === undefined ? null : this.#tokens(pair);
+    if (!room) return this.#assemble(first, second, addSpecialTokens);
+    return this.#assemble(...taken(first, second, truncated(first.length, second?.length, room)), addSpecialTokens);
+  }
+
+  /**
+   * A long text, or a pair of which one is long, as several encodings: what `encode` gives, and then what was cut off, window by window
+   * (transformers' `return_overflowing_tokens`).
+   *
+   * @throws INVALID_ARGUMENT
+   */
+  encodeOverflowing(text: string, options: EncodeOptions & OverflowOptions): Encoding[] {
+    const { addSpecialTokens = true, stride = 0 } = options;
+    const first = this.#tokens(wellFormed(text));
+    const second = options.pair === undefined ? null : this.#tokens(wellFormed(options.pair));
+    const room = this.#room(options, second !== null, addSpecialTokens);
+    if (!room) return [this.#assemble(first, second, addSpecialTokens)];
+    return overflowing(first.length, second?.length, room, stride).map((parts) => this.#assemble(...taken(first, second, parts), addSpecialTokens));
   }
 
   /** The tokens of a text with their places, without a frame; places are those of Python's tokenizers. */
@@ -140,6 +145,16 @@ export class Tokenizer {
     return { ids: tokens.map((token, i) => token?.id ?? this.#ids.get(framed.tokens[i]!)!), typeIds: framed.typeIds, tokens, sequences };
   }
 
+  /** `encodeOverflowing` for tokens with places. */
+  frameOverflowing(first: readonly TextToken[], second: readonly TextToken[] | undefined, options: OverflowOptions): FramedTokens[] {
+    const room = this.#room(options, second !== undefined, true);
+    if (!room) return [this.frame(first, second)];
+    return overflowing(first.length, second?.length, room, options.stride ?? 0).map((parts) => {
+      const [one, two] = taken(first, second ?? null, parts);
+      return this.frame(one, two ?? undefined);
+    });
+  }
+
   /** Special tokens around one text, or two. */
   frameSize(isPair = false): number {
     return this.#frame([], isPair ? [] : null, true).tokens.length;
@@ -150,25 +165,14 @@ export class Tokenizer {
     return this.#library.decoder ? this.#library.decoder.decode([...tokens]) : tokens.join(" ");
   }
 
-  /** Encodes texts (or pairs of texts) into padded rows. */
+  /** Encodes texts (or pairs of texts) into padded rows. Throws INVALID_ARGUMENT. */
   encodeBatch(texts: readonly (string | readonly [text: string, pair: string])[], options: EncodeBatchOptions = {}): EncodedBatch {
-    const encodings = texts.map((text) => (typeof text === "string" ? this.encode(text, options) : this.encode(text[0], { ...options, pair: text[1] })));
-    return this.padBatch(encodings, options.padTo);
+    return this.padBatch(texts.map((text) => (typeof text === "string" ? this.encode(text, options) : this.encode(text[0], { ...options, pair: text[1] }))), options);
   }
 
   /** Rows of equal length from encodings that were made before, e.g. grouped by length. */
-  padBatch(encodings: readonly Encoding[], padTo = 0): EncodedBatch {
-    const batch = encodings.length;
-    const length = encodings.reduce((longest, { ids }) => Math.max(longest, ids.length), padTo);
-    const inputIds = new Int32Array(batch * length).fill(this.specialTokenId("pad") ?? 0);
-    const attentionMask = new Int32Array(batch * length);
-    const tokenTypeIds = new Int32Array(batch * length);
-    encodings.forEach(({ ids, typeIds }, row) => {
-      inputIds.set(ids, row * length);
-      attentionMask.fill(1, row * length, row * length + ids.length);
-      tokenTypeIds.set(typeIds, row * length);
-    });
-    return { batch, length, inputIds, attentionMask, tokenTypeIds };
+  padBatch(encodings: readonly Encoding[], options: PaddingOptions = {}): EncodedBatch {
+    return padEncodings(encodings, { ...options, paddingSide: this.#side("paddingSide", options.paddingSide) }, this.specialTokenId("pad") ?? 0);
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
@@ -178,7 +182,9 @@ export class Tokenizer {
   }
 
   #tokens(text: string): string[] {
-    return this.#library.tokenize(text, { add_special_tokens: false });
+    const tokens = this.#library.tokenize(text, { add_special_tokens: false });
+    // No [UNK]: Python drops what the vocabulary cannot spell, before it counts.
+    return this.#unknownId === undefined ? tokens.filter((token) => this.#ids.has(token)) : tokens;
   }
 
   /** The first `count` tokens, without reading a long text to its end where the text can be cut safely. */
@@ -190,21 +196,30 @@ export class Tokenizer {
     }
   }
 
-  #roomFor(maxLength: number, isPair: boolean, addSpecialTokens: boolean): number {
+  #room(options: TruncationOptions, isPair: boolean, addSpecialTokens: boolean): Room | undefined {
+    const { maxLength = this.modelMaxLength, truncation: strategy = options.maxLength === undefined ? "do_not_truncate" : "longest_first" } = options;
+    const side = this.#side("truncationSide", options.truncationSide);
+    if (!TRUNCATION_STRATEGIES.includes(strategy)) throw new HeddleError("INVALID_ARGUMENT", `[tokenizer] truncation is ${JSON.stringify(strategy)}: pass one of ${TRUNCATION_STRATEGIES.join(", ")}`);
+    if (strategy === "do_not_truncate" || maxLength === undefined) return undefined;
     const special = addSpecialTokens ? this.frameSize(isPair) : 0;
     if (!Number.isInteger(maxLength) || maxLength < special) {
       throw new HeddleError("INVALID_ARGUMENT", `[tokenizer] maxLength is ${maxLength}, the special tokens alone are ${special}: choose a whole number of at least ${special + 1}`);
     }
-    return maxLength - special;
+    return { tokens: maxLength - special, strategy, side };
   }
 
-  #assemble(first: string[], second: string[] | null, addSpecialTokens: boolean): Encoding {
-    const { tokens, typeIds } = this.#frame(first, second, addSpecialTokens);
+  #side(name: "paddingSide" | "truncationSide", given: Side = this[name]): Side {
+    if (sideOf(given) === undefined) throw new HeddleError("INVALID_ARGUMENT", `[tokenizer] ${name} is ${JSON.stringify(given)}: pass "left" or "right"`);
+    return given;
+  }
+
+  #assemble(first: readonly string[], second: readonly string[] | null, addSpecialTokens: boolean): Encoding {
+    const { tokens, typeIds } = this.#frame([...first], second && [...second], addSpecialTokens);
     const ids: number[] = [];
     const keptTypeIds: number[] = [];
     tokens.forEach((token, i) => {
       const id = this.#ids.get(token) ?? this.#unknownId;
-      if (id === undefined) return; // no [UNK]: Python drops what the vocabulary cannot spell
+      if (id === undefined) return; // a special token that the vocabulary does not have
       ids.push(id);
       keptTypeIds.push(typeIds[i]!);
     });
@@ -258,14 +273,14 @@ function wellFormed(text: string): string {
   return text.replace(/\p{Cs}/gu, "\ufffd");
 }
 
-function cutRule(tokenizerJson: Readonly<Record<string, unknown>>): CutRule {
-  type Part = { type?: string; use_regex?: boolean; add_prefix_space?: boolean } | null | undefined;
-  const normalizer = tokenizerJson["normalizer"] as Part;
-  const preTokenizer = tokenizerJson["pre_tokenizer"] as Part;
-  const added = (tokenizerJson["added_tokens"] ?? []) as { content: string; lstrip?: boolean; rstrip?: boolean }[];
-  // Such a token reaches beyond the place where the text would be cut.
-  if (added.some(({ content, lstrip, rstrip }) => lstrip || rstrip || /\s/.test(content))) return "never";
-  if (preTokenizer?.type === "BertPreTokenizer" && normalizer?.type === "BertNormalizer") return "words";
-  const isPlainByteLevel = preTokenizer?.type === "ByteLevel" && preTokenizer.use_regex !== false && !normalizer;
-  return isPlainByteLevel ? "byte-level-words" : "never";
+const sideOf = (value: unknown): Side | undefined => (value === "left" || value === "right" ? value : undefined);
+
+/** tokenizer.json writes "Left" and "Right". */
+function directionOf(part: unknown): unknown {
+  const { direction } = (part ?? {}) as { readonly direction?: unknown };
+  return typeof direction === "string" ? direction.toLowerCase() : undefined;
+}
+
+function taken<T>(first: readonly T[], second: readonly T[] | null, parts: Parts): [first: readonly T[], second: readonly T[] | null] {
+  return [first.slice(parts.first.begin, parts.first.end), second && second.slice(parts.second.begin, parts.second.end)];
 }

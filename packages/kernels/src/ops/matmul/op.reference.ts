@@ -4,6 +4,13 @@ import { optionalInputs, type MatmulActivation, type MatmulAttributes } from "./
 
 const activate = (activation: MatmulActivation, x: number): number => (activation === "identity" ? x : activationFunctions[activation].reference(x));
 
+/** A function of its own, as what is called often is compiled early: the self-check at load runs this once, and waits for it. */
+function sumOfProducts(start: number, a: NdArray["data"], aBegin: number, aStride: number, b: NdArray["data"], bBegin: number, bStride: number, count: number): number {
+  let total = start;
+  for (let l = 0; l < count; l++) total += a[aBegin + l * aStride]! * b[bBegin + l * bStride]!;
+  return total;
+}
+
 export function referenceMatmul([a, b, ...others]: readonly NdArray[], attributes: MatmulAttributes, context: ReferenceContext): NdArray[] {
   const { transposeA, transposeB, activation, extra } = attributes;
   const { bias, extra: other } = optionalInputs(others, attributes);
@@ -16,15 +23,15 @@ export function referenceMatmul([a, b, ...others]: readonly NdArray[], attribute
   const lead = size(leadA) === size(leadB) ? (leadA.length >= leadB.length ? leadA : leadB) : size(leadB) === 1 ? leadA : leadB;
   const y = context.zeros("f32", [...lead, m, n]);
   const before = context.zeros("f32", [...lead, m, n]);
+  const [aData, bData] = [a!.data, b!.data];
+  // From one step of the sum to the next.
+  const [aStride, bStride] = [transposeA ? m : 1, transposeB ? 1 : n];
   for (let batch = 0; batch < size(lead); batch++) {
     const aStart = size(leadA) === 1 ? 0 : batch * m * k;
     const bStart = size(leadB) === 1 ? 0 : batch * k * n;
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
-        let total = bias ? bias.data[j]! : 0;
-        for (let l = 0; l < k; l++) {
-          total += a!.data[aStart + (transposeA ? l * m + i : i * k + l)]! * b!.data[bStart + (transposeB ? j * k + l : l * n + j)]!;
-        }
+        const total = sumOfProducts(bias ? bias.data[j]! : 0, aData, aStart + (transposeA ? i : i * k), aStride, bData, bStart + (transposeB ? j * k : j), bStride, k);
         const at = (batch * m + i) * n + j;
         before.data[at] = total;
         const result = activate(activation, total);

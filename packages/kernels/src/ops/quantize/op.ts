@@ -22,10 +22,14 @@ export interface DequantizeAttributes {
 export function referenceDequantize([values, scales]: readonly NdArray[], { format, shape: [outputs, inputs] }: DequantizeAttributes, context: ReferenceContext): NdArray[] {
   const { block: size, halves } = layoutOf(format);
   const y = context.zeros("f32", [outputs, wholeBlocks(inputs)]);
-  for (let i = 0; i < y.data.length; i++) {
-    const { word, shift } = placeOfStep(format, i);
-    const block = Math.floor(i / size) * halves;
-    y.data[i] = weightOf(format, values!.data[word]!, shift, scales!.data[block]!, halves === 2 ? scales!.data[block + 1]! : 0);
+  const [words, numbers] = [values!.data, scales!.data];
+  for (let block = 0; block * size < y.data.length; block++) {
+    const scale = numbers[block * halves]!;
+    const minimum = halves === 2 ? numbers[block * halves + 1]! : 0;
+    for (let i = block * size; i < (block + 1) * size; i++) {
+      const { word, shift } = placeOfStep(format, i);
+      y.data[i] = weightOf(format, words[word]!, shift, scale, minimum);
+    }
   }
   return [y];
 }
