@@ -26,13 +26,14 @@ export const GRADIENT_ROWS: AttentionGradientDesign = { name: "rows", queries: n
 
 type AdapterFacts = Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize" | "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
 
-const tile = (x: number, y: number, rows: number, columns: number): ScoreTile => ({ lanes: [x, y], rows, columns });
+/** A GPU's driver may write loops out. */
+const tile = (x: number, y: number, rows: number, columns: number): ScoreTile => ({ lanes: [x, y], rows, columns, fixed: true });
 
-/** The fastest first, then such as need less memory or neighbours. */
+/** The fastest first, measured on an H200, 2026-11-26 (docs/decisions/0015-tiles-of-scores-and-rows-in-registers.md); then such as need less memory or neighbours. */
 const TILES = {
-  forward: [tile(8, 16, 4, 8), tile(8, 8, 8, 8), tile(16, 8, 8, 4), tile(16, 16, 4, 4), tile(8, 8, 4, 8), tile(8, 8, 4, 4)],
-  queries: [tile(8, 16, 4, 4), tile(8, 8, 8, 4), tile(8, 8, 4, 8), tile(8, 8, 4, 4)],
-  keys: [tile(8, 16, 4, 4), tile(8, 8, 6, 4), tile(8, 8, 4, 4), tile(8, 16, 2, 4), tile(8, 8, 2, 4)],
+  forward: [tile(16, 16, 4, 4), tile(8, 16, 4, 8), tile(8, 16, 2, 4), tile(8, 8, 4, 8), tile(8, 8, 4, 4)],
+  queries: [tile(8, 16, 4, 4), tile(16, 16, 2, 4), tile(8, 8, 4, 8), tile(8, 8, 4, 4)],
+  keys: [tile(8, 16, 2, 4), tile(8, 16, 3, 4), tile(8, 16, 4, 4), tile(8, 8, 4, 4)],
 } as const satisfies Record<string, readonly ScoreTile[]>;
 
 /** Workgroups that keep a discrete GPU busy: of fewer, smaller ones are better. */
@@ -51,7 +52,7 @@ function tilesFor(pass: keyof typeof TILES, adapter: AdapterFacts, { headDim, pa
   return first ? [first, ...fits.filter((each) => each !== first)] : [];
 }
 
-const nameOf = (each: ScoreTile | null | undefined) => (each ? `${each.lanes[1]}x${each.lanes[0]}x${each.rows}x${each.columns}${each.fixed ? "f" : ""}` : "rows");
+const nameOf = (each: ScoreTile | null | undefined) => (each ? `${each.lanes[1]}x${each.lanes[0]}x${each.rows}x${each.columns}` : "rows");
 
 /** Ways to lower attention, the default of the adapter's class first. Tiles are measured on discrete GPUs alone. */
 export function attentionDesigns(adapter: AdapterFacts, attributes: AttentionAttributes, held: HeldRows): readonly AttentionDesign[] {
