@@ -14,7 +14,7 @@ import { foursInto, PIECE_WGSL, piecesOf } from "./pieces.ts";
  * Fours that one lane updates, a workgroup apart: one each took lavapipe up to 1.8 times the CPU time. `atOnce` of them are loaded before
  * any is stored.
  */
-export const SHAPES = { software: { lanes: 32, foursPerLane: 16, atOnce: 1 }, gpu: { lanes: 256, foursPerLane: 4, atOnce: 4 } };
+const SHAPES = { software: { lanes: 32, foursPerLane: 16, atOnce: 1 }, gpu: { lanes: 256, foursPerLane: 4, atOnce: 4 } };
 const TABLE_COLUMNS = 8;
 const kernelOnce = kernelMemo();
 
