@@ -2,13 +2,14 @@ import { HeddleError } from "../../errors.ts";
 import type { Op } from "../../program/op.ts";
 import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emit, nextRandomStream, type TensorLike } from "../../program/trace.ts";
-import { formatShape, sameShape, type Shape } from "../../program/types.ts";
+import { formatShape, sameShape, type Shape, type TensorType } from "../../program/types.ts";
 import { less, where } from "../elementwise/arithmetic.ts";
 import { cast } from "../elementwise/unary.ts";
 import { asLengths } from "../kvcache/lengths.ts";
 import { rotaryEmbedding, type RotaryOptions } from "../rotary/op.ts";
 import { rotatesChunks } from "../rotary/rotate.wgsl.ts";
 import { checkRotaryTable } from "../rotary/table.ts";
+import { attentionDesigns, attentionGradientDesigns, GRADIENT_ROWS, ROWS, type AttentionDesign, type AttentionGradientDesign } from "./choose.ts";
 import { attentionKeys } from "./keys.ts";
 import { onnxAttention, onnxAttentionGradient } from "./op.onnx.ts";
 import { referenceAttention, referenceAttentionGradient } from "./op.reference.ts";
@@ -30,7 +31,7 @@ export interface AttentionAttributes extends Operands {
 }
 
 /** Inputs q, k, v (see operands.ts), keys?, table?, bias?; outputs y and the log-sum-exp of each row of scores [B, H, Tq], 0 for a row without keys. */
-const attentionOp: Op<AttentionAttributes> = {
+const attentionOp: Op<AttentionAttributes, AttentionDesign> = {
   name: "attention",
   infer(inputs, { heads, headDim, ...attributes }) {
     const [batch, queries] = operandsOf(attributes, inputs).q.shape as [number, number];
@@ -48,11 +49,16 @@ const attentionOp: Op<AttentionAttributes> = {
   },
   reference: referenceAttention,
   lower: lowerAttention,
+  tunable: {
+    bucket: attentionBucket,
+    designs: (adapter, inputs, attributes) => attentionDesigns(adapter, attributes, heldRows(inputs, attributes).queries),
+    naive: ROWS,
+  },
   onnx: onnxAttention,
 };
 
 /** Inputs y, log-sum-exp, dy and those of attention; outputs the gradients of q, k and v as they came, dbias?. */
-const attentionGradientOp: Op<AttentionAttributes> = {
+const attentionGradientOp: Op<AttentionAttributes, AttentionGradientDesign> = {
   name: "attentionGradient",
   infer([, , , ...inputs], attributes) {
     const { rest } = operandsOf(attributes, inputs);
@@ -60,8 +66,32 @@ const attentionGradientOp: Op<AttentionAttributes> = {
   },
   reference: referenceAttentionGradient,
   lower: lowerAttentionGradient,
+  tunable: {
+    bucket: ([, , , ...inputs], attributes) => attentionBucket(inputs, attributes),
+    designs(adapter, [, , , ...inputs], attributes) {
+      const { queries, keys } = heldRows(inputs, attributes);
+      return attentionGradientDesigns(adapter, attributes, queries, keys);
+    },
+    naive: GRADIENT_ROWS,
+  },
   onnx: onnxAttentionGradient,
 };
+
+/** Rows that the passes hold, by what they hold. */
+function heldRows(inputs: readonly TensorType[], attributes: AttentionAttributes) {
+  const { q, k } = operandsOf(attributes, inputs);
+  const [batch, queries] = q.shape as [number, number];
+  return { queries: { count: queries, parts: batch * attributes.heads }, keys: { count: k.shape[1]!, parts: batch * attributes.keyHeads } };
+}
+
+/** Lengths and heads to a power of two, and what changes the kernels' text. */
+function attentionBucket(inputs: readonly TensorType[], attributes: AttentionAttributes): string {
+  const { queries, keys } = heldRows(inputs, attributes);
+  const upTo = (extent: number) => 2 ** Math.ceil(Math.log2(Math.max(1, extent)));
+  const { headDim, joined, reach, softCap, keys: padded, bias, dropout, rotary } = attributes;
+  const flags = { causal: reach.after === 0, window: reach.before !== null, softCap: softCap !== null, padded, bias, dropout: dropout !== null, rotary: rotary !== null };
+  return [`q${upTo(queries.count)} k${upTo(keys.count)} d${headDim} b${upTo(queries.parts)}/${upTo(keys.parts)}`, ...(joined === "none" ? [] : [joined]), ...Object.entries(flags).flatMap(([name, on]) => (on ? [name] : []))].join(" ");
+}
 
 export interface AttentionOptions {
   /** f32, i32 or u32 [B, Tk]: 0 for padding, anything else is attended to. */

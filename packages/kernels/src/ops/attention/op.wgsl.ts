@@ -11,6 +11,10 @@ import { gradientOfBiasKernel, LINEAR_WORKGROUP_SIZE, statsKernel } from "./grad
 import type { AttentionAttributes } from "./op.ts";
 import { operandsOf } from "./operands.ts";
 import { rowsText } from "./rows.wgsl.ts";
+import { attentionDesigns, attentionGradientDesigns, type AttentionDesign, type AttentionGradientDesign } from "./choose.ts";
+import { tiledGradientOfKeysKernel, tiledGradientOfQueriesKernel } from "./tiled-backward.wgsl.ts";
+import { tiledForwardKernel } from "./tiled-forward.wgsl.ts";
+import type { ScoreTile, TiledVariant } from "./tiles.wgsl.ts";
 import { attentionVariant, FAR, type AttentionVariant } from "./variant.wgsl.ts";
 
 const kernelOnce = kernelMemo();
@@ -45,15 +49,19 @@ function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]
     dropBelow: dropout ? dropThreshold(dropout.probability) : 0,
     keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
   };
-  const grid = (variant: AttentionVariant, rows: number, parts: number) => {
-    const { tileRows, held } = rowsText(variant);
+  const gridOf = (tileRows: number, held: number, rows: number, parts: number) => {
     const tiles = Math.ceil(rows / tileRows);
     return { params: { ...params, held, tiles, parts }, workgroups: linearWorkgroups(tiles * parts, 1) };
   };
+  const grid = (variant: AttentionVariant, rows: number, parts: number) => {
+    const { tileRows, held } = rowsText(variant);
+    return gridOf(tileRows, held, rows, parts);
+  };
+  const tiledGrid = ({ rows: ofLane, lanes: [, lanesY] }: ScoreTile, rows: number, parts: number) => gridOf(ofLane * lanesY, headDim / 4, rows, parts);
   // One product of each query with the keys in its reach.
   const flopsPerProduct = 2 * batch * heads * headDim * pairsInReach(queries, keys, reach);
   const [ofQueries, ofKeys] = [4 * batch * queries * heads * headDim, 4 * batch * keys * keyHeads * headDim];
-  return { batch, queries, keys, bias, params, grid, flopsPerProduct, bytes: { ofQueries, ofKeys } };
+  return { batch, queries, keys, bias, params, grid, tiledGrid, flopsPerProduct, bytes: { ofQueries, ofKeys } };
 }
 
 function pairsInReach(queries: number, keys: number, { before, after }: AttentionAttributes["reach"]): number {
@@ -66,9 +74,19 @@ function pairsInReach(queries: number, keys: number, { before, after }: Attentio
   return pairs;
 }
 
-export function lowerAttention(context: LowerContext<AttentionAttributes>): void {
+const tiledVariant = (tile: ScoreTile, { headDim, joined, keys, bias, softCap, dropout, rotary }: AttentionAttributes): TiledVariant => ({ tile, headDim, joined, info: keys, bias, softCap: softCap !== null, dropout: dropout !== null, rotary });
+
+export function lowerAttention(context: LowerContext<AttentionAttributes, AttentionDesign>): void {
   const { attributes, inputs, outputs, adapter, dispatch } = context;
-  const { batch, queries, grid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const { batch, queries, grid, tiledGrid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const parts = batch * attributes.heads;
+  const { tile } = context.design ?? attentionDesigns(adapter, attributes, { count: queries, parts })[0]!;
+  const cost = { flops: 2 * flopsPerProduct, bytes: 2 * (bytes.ofQueries + bytes.ofKeys) };
+  if (tile) {
+    const variant = tiledVariant(tile, attributes);
+    dispatch({ kernel: kernelOnce(["tiled forward", variant], () => tiledForwardKernel(variant)), buffers: [...inputs, ...outputs], ...tiledGrid(tile, queries, parts), ...cost });
+    return;
+  }
   const variant = attentionVariant(adapter, attributes, "forward");
   if (queries === 1) {
     lowerDecode(context, variant);
@@ -77,9 +95,8 @@ export function lowerAttention(context: LowerContext<AttentionAttributes>): void
   dispatch({
     kernel: kernelOnce(["forward", variant], () => forwardKernel(variant)),
     buffers: [...inputs, ...outputs],
-    ...grid(variant, queries, batch * attributes.heads),
-    flops: 2 * flopsPerProduct,
-    bytes: 2 * (bytes.ofQueries + bytes.ofKeys),
+    ...grid(variant, queries, parts),
+    ...cost,
   });
 }
 
@@ -110,15 +127,31 @@ function lowerDecode({ attributes, inputs, outputs, adapter, dispatch, scratch }
   });
 }
 
-export function lowerAttentionGradient({ attributes, inputs: [y, logSumExp, dy, ...inputs], outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes>): void {
+export function lowerAttentionGradient({ attributes, design, inputs: [y, logSumExp, dy, ...inputs], outputs, adapter, dispatch, scratch }: LowerContext<AttentionAttributes, AttentionGradientDesign>): void {
   const { heads, keyHeads, headDim, joined, bias: biased } = attributes;
-  const { batch, queries, keys, params, grid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const { batch, queries, keys, params, grid, tiledGrid, flopsPerProduct, bytes } = problemOf(attributes, inputs);
+  const tiles = design ?? attentionGradientDesigns(adapter, attributes, { count: queries, parts: batch * heads }, { count: keys, parts: batch * keyHeads })[0]!;
   const { q: dq, k: dk, v: dv } = operandsOf(attributes, outputs);
   const most = adapter.maxStorageBuffersPerShaderStage;
   const stats = scratch({ dtype: "f32", shape: [batch, heads, queries, 2] });
-  const ofQueries = attentionVariant(adapter, attributes, "queries");
   // y, the log-sum-exp, dy, dq and stats.
   const writesStats = inputs.length + 5 <= most;
+  const ofQueries = (tile: ScoreTile | null) => {
+    if (tile) {
+      const variant = tiledVariant(tile, attributes);
+      return { kernel: kernelOnce(["tiled queries", variant, writesStats], () => tiledGradientOfQueriesKernel(variant, writesStats)), ...tiledGrid(tile, queries, batch * heads) };
+    }
+    const variant = attentionVariant(adapter, attributes, "queries");
+    return { kernel: kernelOnce(["queries", variant, writesStats], () => gradientOfQueriesKernel(variant, writesStats)), ...grid(variant, queries, batch * heads) };
+  };
+  const ofKeys = (tile: ScoreTile | null, wanted: readonly ("dk" | "dv")[]) => {
+    if (tile) {
+      const variant = tiledVariant(tile, attributes);
+      return { kernel: kernelOnce(["tiled keys", variant, wanted], () => tiledGradientOfKeysKernel(variant, wanted)), ...tiledGrid(tile, keys, batch * keyHeads) };
+    }
+    const variant = attentionVariant(adapter, attributes, "keys");
+    return { kernel: kernelOnce(["keys", variant, wanted], () => gradientOfKeysKernel(variant, wanted)), ...grid(variant, keys, batch * keyHeads) };
+  };
   if (!writesStats) {
     const count = batch * heads * queries;
     dispatch({
@@ -131,20 +164,17 @@ export function lowerAttentionGradient({ attributes, inputs: [y, logSumExp, dy, 
     });
   }
   dispatch({
-    kernel: kernelOnce(["queries", ofQueries, writesStats], () => gradientOfQueriesKernel(ofQueries, writesStats)),
+    ...ofQueries(tiles.queries),
     buffers: writesStats ? [y!, logSumExp!, dy!, ...inputs, dq, stats] : [stats, dy!, ...inputs, dq],
-    ...grid(ofQueries, queries, batch * heads),
     flops: 3 * flopsPerProduct,
     bytes: 4 * bytes.ofQueries + 2 * bytes.ofKeys,
   });
   const reads = [stats, dy!, ...inputs];
-  const ofKeys = attentionVariant(adapter, attributes, "keys");
   const together = joined !== "none" || reads.length + 2 <= most;
   for (const wanted of together ? ([["dk", "dv"]] as const) : ([["dk"], ["dv"]] as const)) {
     dispatch({
-      kernel: kernelOnce(["keys", ofKeys, wanted], () => gradientOfKeysKernel(ofKeys, wanted)),
+      ...ofKeys(tiles.keys, wanted),
       buffers: [...reads, ...new Set(wanted.map((name) => (name === "dk" ? dk : dv)))],
-      ...grid(ofKeys, keys, batch * keyHeads),
       flops: (2 + wanted.length) * flopsPerProduct,
       bytes: 2 * bytes.ofQueries + (2 + wanted.length) * bytes.ofKeys,
     });

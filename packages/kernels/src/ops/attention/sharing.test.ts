@@ -13,7 +13,7 @@ const subgroups = new Set(["subgroups"]);
 
 /** This machine's adapter, as if it were of another class. */
 const profiles: [string, Partial<AdapterProfile>][] = [
-  ["a GPU: tiles in workgroup memory", { kind: "discrete", features: subgroups, subgroupMinSize: 4, subgroupMaxSize: 128 }],
+  ["a GPU: tiles in workgroup memory", { kind: "integrated", features: subgroups, subgroupMinSize: 4, subgroupMaxSize: 128 }],
   ["a GPU without subgroups", { kind: "integrated", features: new Set() }],
   ["a CPU whose subgroups are quads at least", { kind: "software", features: subgroups, subgroupMinSize: 4, subgroupMaxSize: 16 }],
   ["a CPU without subgroups", { kind: "software", features: new Set() }],

@@ -74,7 +74,7 @@ export const ATTENTION_PARAMS = {
   keyHeads: "u32",
   queries: "u32",
   keys: "u32",
-  /** vec4s that a lane holds of one tensor's rows: known to the text, but not unrolled this way. */
+  /** vec4s that a lane holds of one tensor's rows, in tiles vec4s of a row: known to the text, but not unrolled this way. */
   held: "u32",
   tiles: "u32",
   /** Batch times heads: workgroups are tiles · parts, and some past the end. */

@@ -9,6 +9,7 @@ import { add, mul } from "../elementwise/arithmetic.ts";
 import { sum } from "../reduce/op.ts";
 import { lowerNorm } from "../norm/forward.wgsl.ts";
 import { lowerNormInputGradient } from "../norm/input-gradient.wgsl.ts";
+import type { HeldRow } from "../rowwise/held.ts";
 import type { RowDesign } from "../rowwise/rows.ts";
 import { addLayerNorm, layerNorm, layerNormOp } from "./op.ts";
 
@@ -96,9 +97,10 @@ it("adds a gradient that comes past the norm in the norm's own kernel", async ()
 });
 
 /** Every design on whatever adapter runs the tests, so that those for real GPUs are proven too. */
-describe.runIf(device.kind === "webgpu").each<[string, RowDesign]>([
+describe.runIf(device.kind === "webgpu").each<[string, RowDesign | HeldRow]>([
   ["a lane a row", { kind: "lane", share: "none", rest: true }],
   ["a workgroup a row", { kind: "workgroup", lanes: 32 }],
+  ["a workgroup that holds a row", { kind: "held", lanes: 32, perLane: 5, group: 4 }],
   ["a large workgroup a row", { kind: "workgroup", lanes: 64 }],
 ])("%s", (_, design) => {
   it.each([[3, 5], [33, 72], [2, 516]])("equals the reference on [%i, %i]", async (rows, features) => {

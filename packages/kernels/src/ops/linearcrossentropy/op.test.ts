@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Device } from "../../device/device.ts";
+import type { Gpu } from "../../device/gpu.ts";
 import { gradients } from "../../program/autodiff.ts";
 import { compile } from "../../program/compile.ts";
 import { toFloat16 } from "../../program/float16.ts";
@@ -7,6 +9,7 @@ import { emit, type TracedFunction } from "../../program/trace.ts";
 import type { HostTensor } from "../../program/types.ts";
 import { checkGradients, checkWithGradients, expectClose, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
+import { WebGpuDevice } from "../../webgpu/device.ts";
 import { crossEntropy } from "../crossentropy/op.ts";
 import { matmul } from "../matmul/op.ts";
 import { sgd } from "../optimizer/sgd.ts";
@@ -112,9 +115,9 @@ describe("linearCrossEntropy's memory", () => {
   const size = 32;
 
   /** A step that trains the weight too. */
-  function stepOf(way: Loss, classes: number) {
-    const weight = device.createState("weight", { dtype: "f32", shape: [classes, size] });
-    using step = compile(device, "step", ({ hidden, labels }) => {
+  function stepOf(way: Loss, classes: number, on: Device = device) {
+    const weight = on.createState("weight", { dtype: "f32", shape: [classes, size] });
+    using step = compile(on, "step", ({ hidden, labels }) => {
       const loss = way({ hidden: hidden!, weight: weight as unknown as Tensor, labels: labels! }, {});
       const [dHidden, dWeight] = gradients(loss, [hidden!, weight]) as [Tensor, Tensor];
       sgd({ parameter: weight, gradient: dWeight, learningRate: 0.1 });
@@ -125,12 +128,16 @@ describe("linearCrossEntropy's memory", () => {
     return memory;
   }
 
-  it.runIf(device.kind === "webgpu")("is a chunk of logits, and grows only by the weight and its gradient", () => {
+  it.runIf(device.kind === "webgpu").each(["as it is", "discrete"] as const)("is a chunk of logits, and grows only by the weight and its gradient, on an adapter %s", (kind) => {
+    const { gpu } = device as WebGpuDevice;
+    const on = kind === "discrete" ? new WebGpuDevice(Object.create(gpu, { profile: { value: { ...gpu.profile, kind } } }) as Gpu) : (device as WebGpuDevice);
     const [logits, weight] = [4 * rows * 32_000, 4 * 32_000 * size];
-    const [whole, small, large] = [stepOf(unchunked, 32_000), stepOf(asShipped, 32_000), stepOf(asShipped, 64_000)];
+    const [whole, small, large] = [stepOf(unchunked, 32_000, on), stepOf(asShipped, 32_000, on), stepOf(asShipped, 64_000, on)];
+    // A discrete GPU adds up the gradient of the hidden states in as many parts as keep it busy.
+    const parts = on.gpu.profile.kind === "discrete" ? 16 * 4 * rows * size : 0;
     expect(whole.peakBytes).toBeGreaterThan(logits);
-    expect(small.peakBytes).toBeLessThan(2 * weight + 16 * 2 ** 20 + 2 ** 20);
-    expect(small.peakBytes).toBeLessThan((2 * logits) / 5);
+    expect(small.peakBytes).toBeLessThan(2 * weight + 16 * 2 ** 20 + 2 ** 20 + parts);
+    expect(small.peakBytes).toBeLessThan((2 * logits) / 5 + parts);
     // The kernels' parameters are some more, and chunks are not quite of one size.
     expect(large.peakBytes - small.peakBytes).toBeLessThan(2 * weight + 2 ** 20);
   });

@@ -45,6 +45,17 @@ describe("matmulDesigns, the default", () => {
     expect(shipped(lavapipe, shape(0, 64, 4096)).splits).toBeGreaterThan(0);
   });
 
+  it("lets a discrete GPU keep what lies along k, and split a sum only where that saves more than a second pass", () => {
+    const facts = { ...adapter("discrete"), maxComputeWorkgroupStorageSize: 49152 };
+    const linear = (m: number, n: number, k: number): MatmulShape => ({ ...shape(m, n, k), transposeB: true });
+    expect(shipped(facts, linear(4096, 4096, 4096)).kernel).toMatchObject({ rows: 16, columns: 8, alongK: true });
+    expect(shipped(adapter("discrete"), linear(4096, 4096, 4096)).kernel).toMatchObject({ rows: 8, columns: 8, depth: 8, alongK: true });
+    expect(shipped(facts, { ...linear(4096, 4096, 4096), transposeA: true }).kernel).not.toHaveProperty("alongK");
+    expect(shipped(facts, linear(512, 384, 384))).toMatchObject({ kernel: { rows: 4, columns: 4, alongK: true }, splits: 1 });
+    expect(shipped(facts, linear(512, 384, 1536)).splits).toBe(3);
+    expect(shipped(facts, linear(2048, 384, 1536)).splits).toBe(1);
+  });
+
   it("gives few rows kernels of their own where the weight lies [N, K]", () => {
     const decode = (m: number, k = 1024): MatmulShape => ({ ...shape(m, 512, k), transposeB: true });
     const withSubgroups = (least: number) => ({ ...adapter("discrete", "", ["subgroups"]), subgroupMinSize: least });

@@ -24,6 +24,7 @@ const quad = (rows: number, columns: number, lanes: readonly [number, number] = 
 const octet = (rows: number, columns: number): RegisterKernel => ({ kind: "register", rows, columns, lanes: [8, 1], share: "octet" });
 const direct = (rows: number, columns: number, lanes: readonly [number, number]): RegisterKernel => ({ kind: "register", rows, columns, lanes, share: "none" });
 const staged = (rows: number, columns: number, lanes: readonly [number, number], depth: number, stages: 1 | 2 = 1): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth, stages });
+const alongK = (rows: number, columns: number, lanes: readonly [number, number], depth: number): MatmulKernel => ({ kind: "workgroup", rows, columns, lanes, depth, stages: 2, alongK: true });
 
 /** A kernel, and the extent that both sides of y must have for it to be the default: the first such one is. Without: only tried. */
 type Candidate = readonly [kernel: MatmulKernel, from?: number];
@@ -41,6 +42,15 @@ const DISCRETE: readonly Candidate[] = [
   [staged(4, 4, [16, 8], 16, 2), 128],
   [staged(4, 4, [8, 8], 16), 0],
   [staged(8, 8, [16, 16], 16)],
+  [direct(4, 4, [8, 8]), 0],
+];
+/** The same where both operands lie along k: nothing is turned over, and smaller tiles win earlier than a split sum. */
+const DISCRETE_ALONG_K: readonly Candidate[] = [
+  [alongK(16, 8, [16, 8], 8), 2048],
+  [alongK(8, 8, [16, 8], 16), 512],
+  [alongK(8, 8, [16, 8], 8), 512],
+  [alongK(4, 4, [16, 8], 16), 128],
+  [alongK(4, 4, [8, 8], 16), 0],
   [direct(4, 4, [8, 8]), 0],
 ];
 const INTEGRATED: readonly Candidate[] = [
@@ -64,6 +74,8 @@ const MAX_FEW_ROWS = 8;
 const FEW_TILE_ROWS = 4;
 /** No part of a split sum is shorter: the second pass has to pay. */
 const MIN_SPLIT = 64;
+/** On a discrete GPU a second pass is 5 to 8 µs, and a tile's step of k 25 to 130 ns: docs/decisions/0014-two-stages-on-discrete-gpus.md. */
+const MIN_SPLIT_DISCRETE = 384;
 /** Where all lanes of a workgroup share one part. */
 const MIN_SPLIT_GEMV = 2048;
 const MAX_SPLITS = 64;
@@ -76,12 +88,12 @@ export function matmulDesigns(adapter: AdapterFacts, shape: MatmulShape, format:
   const { m, n, k, batches } = shape;
   const work = m * n * k;
   if (work < MIN_TILED_WORK) return [designOf(NAIVE, splitsOf(adapter, shape, NAIVE))];
-  const candidates = candidatesOf(adapter).filter(([kernel]) => format === "f32" || kernel.kind !== "register" || kernel.share !== "octet");
+  const candidates = candidatesOf(adapter, shape).filter(([kernel]) => format === "f32" || kernel.kind !== "register" || kernel.share !== "octet");
   const matrices = format === "f32" ? [] : matrixKernels(adapter, shape);
   const first = n < MIN_TILED_COLUMNS ? NAIVE : kernelForFewRows(adapter, shape) ?? matrices[0] ?? candidates.find(([, from = Infinity]) => from <= Math.min(m, n))![0];
   const kernels = [first, ...matrices, ...candidates.map(([kernel]) => kernel), ...(work * batches <= MAX_NAIVE_WORK ? [NAIVE] : [])];
   const splits = splitsOf(adapter, shape, first);
-  const otherSplits = [1, 2 * splits, 4 * splits].filter((count) => count <= mostSplits(k, first));
+  const otherSplits = [1, 2 * splits, 4 * splits].filter((count) => count <= mostSplits(k, first, MIN_SPLIT));
   const designs = [designOf(first, splits), ...otherSplits.map((count) => designOf(first, count)), ...kernels.map((kernel) => designOf(kernel, splitsOf(adapter, shape, kernel)))];
   return [...new Map(designs.map((design) => [design.name, design])).values()].slice(0, MAX_DESIGNS);
 }
@@ -123,9 +135,10 @@ export function tileExtent(kernel: Exclude<MatmulKernel, { kind: "naive" }>): [n
 }
 
 /** Those that the adapter's features and limits allow. */
-function candidatesOf(adapter: AdapterFacts): readonly Candidate[] {
+function candidatesOf(adapter: AdapterFacts, shape?: MatmulShape): readonly Candidate[] {
+  const liesAlongK = shape !== undefined && !shape.transposeA && shape.transposeB && shape.k % 4 === 0;
   const hasQuads = adapter.features.has("subgroups") && adapter.subgroupMinSize >= 4;
-  const all = SOFTWARE[adapterClass(adapter)] ?? (adapter.kind === "discrete" ? DISCRETE : INTEGRATED);
+  const all = SOFTWARE[adapterClass(adapter)] ?? (adapter.kind === "discrete" ? (liesAlongK ? DISCRETE_ALONG_K : DISCRETE) : INTEGRATED);
   return all.filter(([kernel]) => {
     if (kernel.kind === "register") return kernel.share === "none" || (hasQuads && (kernel.share === "quad" || adapter.subgroupMinSize >= 8));
     return kernel.kind !== "workgroup" || (workgroupTileBytes(kernel) <= adapter.maxComputeWorkgroupStorageSize && kernel.lanes[0] * kernel.lanes[1] <= adapter.maxComputeInvocationsPerWorkgroup);
@@ -144,7 +157,7 @@ function nameOf(kernel: MatmulKernel): string {
   if (kernel.kind === "gemv") return `gemv/${kernel.rows}/${kernel.reduce}`;
   const [columns, rows] = kernel.lanes;
   const what = kernel.kind === "workgroup" ? "workgroup" : kernel.share === "none" ? "direct" : kernel.share;
-  return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}x${kernel.stages}` : ""}`;
+  return `${what}/${kernel.rows}x${kernel.columns}/${rows}x${columns}${kernel.kind === "workgroup" ? `/${kernel.depth}x${kernel.stages}${kernel.alongK ? "k" : ""}` : ""}`;
 }
 
 /** Splits a long k until the adapter has enough workgroups to be busy. */
@@ -152,7 +165,7 @@ function splitsOf(adapter: AdapterFacts, { m, n, k, batches }: MatmulShape, kern
   const wanted = adapter.kind === "software" ? 16 : adapter.kind === "discrete" ? 256 : 64;
   const [rows, columns] = kernel.kind === "naive" ? [1, 32] : tileExtent(kernel);
   const groups = batches * Math.ceil(m / rows) * Math.ceil(n / columns);
-  return Math.min(Math.max(1, Math.ceil(wanted / Math.max(1, groups))), mostSplits(k, kernel));
+  return Math.min(Math.max(1, Math.ceil(wanted / Math.max(1, groups))), mostSplits(k, kernel, adapter.kind === "discrete" && kernel.kind === "workgroup" ? MIN_SPLIT_DISCRETE : MIN_SPLIT));
 }
 
-const mostSplits = (k: number, { kind }: MatmulKernel) => Math.min(MAX_SPLITS, Math.max(1, Math.floor(k / (kind === "gemv" ? MIN_SPLIT_GEMV : MIN_SPLIT))));
+const mostSplits = (k: number, { kind }: MatmulKernel, least: number) => Math.min(MAX_SPLITS, Math.max(1, Math.floor(k / (kind === "gemv" ? MIN_SPLIT_GEMV : least))));

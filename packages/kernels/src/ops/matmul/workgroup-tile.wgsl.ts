@@ -23,11 +23,14 @@ export interface WorkgroupTile {
   readonly depth: number;
   /** Stages in workgroup memory: with two, one is filled while the other is multiplied, and lanes wait for each other once a stage. */
   readonly stages: 1 | 2;
+  /** True: operands that lie along k stay so in workgroup memory, a vec4 of four steps, in place of being turned over on the way. */
+  readonly alongK?: boolean;
 }
 
 /** Bytes of workgroup memory. */
-export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth, stages }: WorkgroupTile): number {
-  return 4 * stages * depth * (rows * y + columns * x);
+export function workgroupTileBytes({ rows, columns, lanes: [x, y], depth, stages, alongK }: WorkgroupTile): number {
+  const padding = alongK ? 1 : 0;
+  return 4 * stages * depth * (rows * (y + padding) + columns * (x + padding));
 }
 
 /** Steps of k in a turn of the loop. All of a stage is slower: 29 TFLOP/s where this gives 34 on an H200, and drivers compile longer. */
@@ -61,7 +64,9 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   // Both stages lie [depth][extent], so that the inner loop reads vec4s along rows and columns. A lane writes whole vec4s:
   // writing one component of a vec4 touches all four in WGSL's memory model. Half of the lanes bring A, half B.
   const half = lanesCount / 2;
+  const kept = { a: tile.alongK === true && !variant.transposeA && variant.widthA === 4, b: tile.alongK === true && variant.transposeB && variant.widthB === 4 };
   const part = (operand: "a" | "b", alongK: boolean, width: 1 | 4, extent: number, size: "p.m" | "p.n", begin: string) => {
+    if (kept[operand]) return keptPart(operand, extent, size, begin);
     // Four steps of four rows, turned over in registers.
     const blocks = alongK && width === 4;
     const quads = extent / 4;
@@ -91,6 +96,26 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
       store: turns.map((turn) => item(turn, stores(turn))).join("\n    "),
     };
   };
+  // A stage that lies along k: [row of a lane][four steps][lane], one lane more than there are, so that stores meet no bank twice.
+  const fours = depth / 4;
+  const lanesOf = (operand: "a" | "b") => (operand === "a" ? lanesY : lanesX);
+  const keptPart = (operand: "a" | "b", extent: number, size: "p.m" | "p.n", begin: string) => {
+    const side = lanesOf(operand);
+    const items = extent * fours;
+    const turns = range(Math.ceil(items / half));
+    const start = operand === "a" ? "startA" : "startB";
+    const item = (turn: number, body: string) => `{
+      let i = own + ${turn * half}u;
+      let xx = i / ${fours}u;
+      let kk = i % ${fours}u;
+      ${(turn + 1) * half > items ? `if (i < ${items}u) { ${body} }` : body}
+    }`;
+    return {
+      registers: turns.length,
+      load: (k0: string) => turns.map((turn) => item(turn, `let k = ${k0} + kk * 4u; let x = ${begin} + xx; v${turn} = vec4f(0); if (x < ${size} && k < kEnd) { v${turn} = ${four(operand, `(${start} + x * p.k + k) / 4u`)}; }`)).join("\n    "),
+      store: turns.map((turn) => item(turn, `${operand}Stage[into][xx / ${4 * side}u * 4u + xx % 4u][kk * ${side + 1}u + xx / 4u % ${side}u] = v${turn};`)).join("\n    "),
+    };
+  };
   const partA = part("a", !variant.transposeA, variant.widthA, tileRows, "p.m", `tileM * ${tileRows}u`);
   const partB = part("b", variant.transposeB, variant.widthB, tileColumns, "p.n", `tileN * ${tileColumns}u`);
   const either = (ofA: string, ofB: string) => `if (bringsA) {
@@ -99,6 +124,19 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
     ${ofB}
     }`;
 
+  // Four steps at once: those of B first, then row by row of A.
+  const multiplyFour = (step: string) => {
+    const bs = kept.b
+      ? range(columns).map((c) => `let b${c} = bStage[stage][${c}][${step} * ${lanesX + 1}u + laneX];`)
+      : range(4).flatMap((u) => range(quadsN).map((j) => `let b${u}_${j} = bStage[stage][${step} * 4u + ${u}u][${j * lanesX}u + laneX];`));
+    const times = (i: number, a: (u: number) => string) => range(quadsN).flatMap((j) => range(4).map((u) => (kept.b
+      ? range(4).map((c) => `c${i}_${j}.${"xyzw"[c]} = fma(${a(u)}, b${4 * j + c}.${"xyzw"[u]}, c${i}_${j}.${"xyzw"[c]});`).join(" ")
+      : `c${i}_${j} = fma(vec4f(${a(u)}), b${u}_${j}, c${i}_${j});`))).join(" ");
+    const rowsOfA = kept.a
+      ? range(rows).map((i) => `{ let a = aStage[stage][${i}][${step} * ${lanesY + 1}u + laneY]; ${times(i, (u) => `a.${"xyzw"[u]}`)} }`)
+      : range(quadsM).map((q) => `{ ${range(4).map((u) => `let a${u} = aStage[stage][${step} * 4u + ${u}u][${q * lanesY}u + laneY];`).join(" ")} ${range(4).map((i) => times(4 * q + i, (u) => `a${u}.${"xyzw"[i]}`)).join("\n      ")} }`);
+    return `{\n      ${[...bs, ...rowsOfA].join("\n      ")}\n    }`;
+  };
   const multiply = (k: string) => `{
       ${[
         ...range(quadsM).map((q) => `let a${q} = aStage[stage][${k}][${q * lanesY}u + laneY];`),
@@ -106,6 +144,7 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
         ...range(rows).map((i) => range(quadsN).map((j) => `c${i}_${j} = fma(vec4f(a${i >> 2}.${"xyzw"[i & 3]}), b${j}, c${i}_${j});`).join(" ")),
       ].join("\n      ")}
     }`;
+  const stageOf = (operand: "a" | "b", extent: number, ofLane: number) => (kept[operand] ? `array<array<vec4f, ${fours * (lanesOf(operand) + 1)}>, ${ofLane}>` : `array<array<vec4f, ${extent / 4}>, ${depth}>`);
   const stores = range(rows).map((i) => {
     const store = range(quadsN).map((j) => {
       const column = `column + ${4 * j * lanesX}u`;
@@ -117,14 +156,14 @@ export function workgroupTileKernel(variant: WorkgroupVariant, tile: WorkgroupTi
   });
 
   return defineKernel({
-    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}x${stages}/${layoutLabel(variant)}${epilogue.label}/${format}`,
+    label: `matmul/workgroup/${tileRows}x${tileColumns}x${depth}x${stages}${tile.alongK ? "k" : ""}/${layoutLabel(variant)}${epilogue.label}/${format}`,
     reads: { a: `array<${type(variant.widthA)}>`, ...weights.reads, ...epilogue.reads },
     writes: epilogue.writes,
     params: MATMUL_PARAMS,
     module: `${weights.module}
 ${epilogue.module}
-var<workgroup> aStage: array<array<array<vec4f, ${tileRows / 4}>, ${depth}>, ${stages}>;
-var<workgroup> bStage: array<array<array<vec4f, ${tileColumns / 4}>, ${depth}>, ${stages}>;`,
+var<workgroup> aStage: array<${stageOf("a", tileRows, rows)}, ${stages}>;
+var<workgroup> bStage: array<${stageOf("b", tileColumns, columns)}, ${stages}>;`,
     workgroupSize: [lanesX, lanesY],
     body: `${TILE_OF_WORKGROUP}
 ${LANES_IN_BLOCKS(lanesX)}
@@ -140,9 +179,9 @@ ${LANES_IN_BLOCKS(lanesX)}
     ${stages === 1 ? `${either(partA.store, partB.store)}\n    workgroupBarrier();` : ""}
     // Under way while this stage is multiplied.
     ${either(partA.load(`(k0 + ${depth}u)`), partB.load(`(k0 + ${depth}u)`))}
-    for (var step = 0u; step < ${depth}u; step += ${UNROLL}u) {
+    ${kept.a || kept.b ? `for (var step = 0u; step < ${fours}u; step++) ${multiplyFour("step")}` : `for (var step = 0u; step < ${depth}u; step += ${UNROLL}u) {
     ${range(UNROLL).map((u) => multiply(`step + ${u}u`)).join("\n    ")}
-    }
+    }`}
     ${stages === 2 ? `let into = 1u - stage;\n    ${either(partA.store, partB.store)}\n    stage = into;` : ""}
     workgroupBarrier();
   }

@@ -1,9 +1,12 @@
-import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import type { AdapterProfile } from "../../device/profile.ts";
+import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
 import { centredMoments, plainMoments, type RowLoad } from "./moments.wgsl.ts";
+import { chooseHeldRow, type HeldRow } from "../rowwise/held.ts";
+import { heldForwardKernel } from "./held.wgsl.ts";
 import { chooseRowDesign, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowWorkgroups, rowWorkgroupSize, storingOnce, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 
 /** Which norm: what changes a kernel's text. */
@@ -52,6 +55,11 @@ function forwardKernel({ centred, bias, residual, statistics, width, design }: F
 
 const kernelOnce = kernelMemo();
 
+/** What picks a design for rows of so many steps. */
+export type RowChoice = (adapter: AdapterProfile, steps: number) => RowDesign | HeldRow;
+
+const chooseRowOrHeld: RowChoice = (adapter, steps) => chooseHeldRow(adapter, steps) ?? chooseRowDesign(adapter, steps);
+
 export interface NormSettings extends NormForm {
   readonly epsilon: number;
   readonly weightOffset: number;
@@ -62,17 +70,17 @@ export interface NormSettings extends NormForm {
  *
  * @param choose what picks the design; a test passes its own
  */
-export function lowerNorm({ inputs, outputs, adapter, dispatch }: Pick<LowerContext<object>, "inputs" | "outputs" | "adapter" | "dispatch">, { epsilon, weightOffset, ...form }: NormSettings, choose = chooseRowDesign): void {
+export function lowerNorm({ inputs, outputs, adapter, dispatch }: Pick<LowerContext<object>, "inputs" | "outputs" | "adapter" | "dispatch">, { epsilon, weightOffset, ...form }: NormSettings, choose: RowChoice = chooseRowOrHeld): void {
   const { rows, features, width, steps } = rowsOf(inputs[0]!.type.shape);
   const design = choose(adapter, steps);
   const statistics = outputs.length > (form.residual ? 2 : 1);
   const residualRows = form.residual ? rowsOf(inputs.at(-1)!.type.shape).rows : 1;
-  const variant: ForwardVariant = { ...form, statistics, width, design };
+  const variant = { ...form, statistics, width };
   dispatch({
-    kernel: kernelOnce(variant, () => forwardKernel(variant)),
+    kernel: kernelOnce([variant, design], () => (design.kind === "held" ? heldForwardKernel({ ...variant, design }) : forwardKernel({ ...variant, design }))),
     buffers: [...inputs, ...outputs],
     params: { rows, steps, residualRows, inverseFeatures: 1 / Math.max(1, features), epsilon, weightOffset },
-    workgroups: rowWorkgroups(design, rows),
+    workgroups: design.kind === "held" ? linearWorkgroups(rows, 1) : rowWorkgroups(design, rows),
     flops: 8 * rows * features,
     bytes: bytesOf([...inputs, ...outputs]),
   });

@@ -1,7 +1,9 @@
-import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
-import { bytesOf } from "./forward.wgsl.ts";
+import { bytesOf, type RowChoice } from "./forward.wgsl.ts";
+import { heldInputGradientKernel } from "./held.wgsl.ts";
+import { chooseHeldRow } from "../rowwise/held.ts";
 import { choosePlainRowDesign, folded, rowBuiltins, rowLoop, rowOfInvocation, rowsOf, rowTotal, rowWorkgroups, rowWorkgroupSize, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 
 interface InputGradientVariant {
@@ -48,16 +50,16 @@ export function lowerNormInputGradient(
   { inputs, outputs, adapter, dispatch }: Pick<LowerContext<object>, "inputs" | "outputs" | "adapter" | "dispatch">,
   { centred, weightOffset }: { centred: boolean; weightOffset: number },
   // Sharing the weight saves a CPU a twentieth here and takes its compiler four times as long.
-  choose = choosePlainRowDesign,
+  choose: RowChoice = (profile, length) => chooseHeldRow(profile, length) ?? choosePlainRowDesign(profile, length),
 ): void {
   const { rows, features, width, steps } = rowsOf(inputs[0]!.type.shape);
   const design = choose(adapter, steps);
-  const variant: InputGradientVariant = { centred, addend: inputs.length === (centred ? 6 : 5), width, design };
+  const variant = { centred, addend: inputs.length === (centred ? 6 : 5), width };
   dispatch({
-    kernel: kernelOnce(variant, () => inputGradientKernel(variant)),
+    kernel: kernelOnce([variant, design], () => (design.kind === "held" ? heldInputGradientKernel({ ...variant, design }) : inputGradientKernel({ ...variant, design }))),
     buffers: [...inputs, ...outputs],
     params: { rows, steps, inverseFeatures: 1 / Math.max(1, features), weightOffset },
-    workgroups: rowWorkgroups(design, rows),
+    workgroups: design.kind === "held" ? linearWorkgroups(rows, 1) : rowWorkgroups(design, rows),
     flops: 13 * rows * features,
     bytes: bytesOf([...inputs, ...outputs]),
   });

@@ -10,8 +10,11 @@ import { foursInto, PIECE_WGSL, piecesOf } from "./pieces.ts";
 // Many tensors in one dispatch, as apex's multi_tensor_apply: the parameters lie in one buffer, their moments in two
 // others, the gradients in a fourth, and a table says for each workgroup which piece of which tensor is its own.
 
-/** Fours that one lane updates, a workgroup apart: one each took lavapipe up to 1.8 times the CPU time. */
-const SHAPES = { software: { lanes: 32, foursPerLane: 16 }, gpu: { lanes: 256, foursPerLane: 4 } };
+/**
+ * Fours that one lane updates, a workgroup apart: one each took lavapipe up to 1.8 times the CPU time. `atOnce` of them are loaded before
+ * any is stored.
+ */
+const SHAPES = { software: { lanes: 32, foursPerLane: 16, atOnce: 1 }, gpu: { lanes: 256, foursPerLane: 4, atOnce: 4 } };
 const TABLE_COLUMNS = 8;
 const kernelOnce = kernelMemo();
 
@@ -24,9 +27,12 @@ const factorsKernel = defineKernel({
   body: `  factors[0] = vec4f(learningRate[0], learningRate[0] / correction1[0], 1.0 / sqrt(correction2[0]), scale[0]);`,
 });
 
-function adamWKernel(lanes: number): Kernel {
+function adamWKernel(lanes: number, atOnce: number): Kernel {
+  const each = Array.from({ length: atOnce }, (_, u) => u);
+  const at = (u: number) => (u === 0 ? "i" : `(i + ${u * lanes}u)`);
+  const inside = (u: number, statement: string) => (u === 0 ? statement : `if (${at(u)} < fours) { ${statement} }`);
   return defineKernel({
-    label: `adamW/${lanes}`,
+    label: `adamW/${lanes}x${atOnce}`,
     reads: { gradients: "array<vec4f>", table: "array<vec4u>", factors: "array<vec4f>" },
     writes: { parameters: "array<vec4f>", firsts: "array<vec4f>", seconds: "array<vec4f>" },
     params: { pieces: "u32", oneMinusBeta1: "f32", oneMinusBeta2: "f32", epsilon: "f32" },
@@ -40,17 +46,15 @@ function adamWKernel(lanes: number): Kernel {
   let spread = factors[0].z;
   let scale = factors[0].w;
   let keep = 1.0 - learningRate * bitcast<f32>(rest.z);
-  for (var i = localIndex; i < fours; i += ${lanes}u) {
-    var g = gradients[begins.y + i] * scale;
-    // Padding stays zero, whatever lies behind the gradient.
-    if (i + 1u == fours) { g = select(vec4f(0), g, vec4u(0u, 1u, 2u, 3u) < vec4u(rest.y)); }
-    let oldM = firsts[begins.z + i];
-    let oldV = seconds[begins.w + i];
-    let m = oldM + (g - oldM) * p.oneMinusBeta1;
-    let v = oldV + (g * g - oldV) * p.oneMinusBeta2;
-    firsts[begins.z + i] = m;
-    seconds[begins.w + i] = v;
-    parameters[begins.x + i] = parameters[begins.x + i] * keep - stepSize * m / (sqrt(v) * spread + p.epsilon);
+  for (var i = localIndex; i < fours; i += ${atOnce * lanes}u) {
+    ${each.map((u) => `var g${u} = vec4f(0); var m${u} = vec4f(0); var v${u} = vec4f(0); var x${u} = vec4f(0);
+    ${inside(u, `g${u} = gradients[begins.y + ${at(u)}] * scale; m${u} = firsts[begins.z + ${at(u)}]; v${u} = seconds[begins.w + ${at(u)}]; x${u} = parameters[begins.x + ${at(u)}];`)}`).join("\n    ")}
+    ${each.map((u) => `// Padding stays zero, whatever lies behind the gradient.
+    if (${at(u)} + 1u == fours) { g${u} = select(vec4f(0), g${u}, vec4u(0u, 1u, 2u, 3u) < vec4u(rest.y)); }
+    m${u} += (g${u} - m${u}) * p.oneMinusBeta1;
+    v${u} += (g${u} * g${u} - v${u}) * p.oneMinusBeta2;
+    x${u} = x${u} * keep - stepSize * m${u} / (sqrt(v${u}) * spread + p.epsilon);
+    ${inside(u, `firsts[begins.z + ${at(u)}] = m${u}; seconds[begins.w + ${at(u)}] = v${u}; parameters[begins.x + ${at(u)}] = x${u};`)}`).join("\n    ")}
   }`,
   });
 }
@@ -99,7 +103,7 @@ const spansOf = (updates: readonly Update[]) => TENSORS.map((name) => ({ name, s
 /** Updates whose tensors lie in the same four storages, by the same scalars. */
 function updateAll(updates: readonly Update[], factors: BufferRef): void {
   const { adapter, attributes, table, dispatch } = updates[0]!.context;
-  const { lanes, foursPerLane } = shapeFor(adapter);
+  const { lanes, foursPerLane, atOnce } = shapeFor(adapter);
   const spans = spansOf(updates);
   const [parameters, gradients, firsts, seconds] = spans.map(({ span }) => span);
   const rows: number[] = [];
@@ -114,7 +118,7 @@ function updateAll(updates: readonly Update[], factors: BufferRef): void {
   const size = updates.reduce((total, { tensors }) => total + sizeOf(tensors.parameter.type.shape), 0);
   const { beta1, beta2, epsilon } = attributes;
   dispatch({
-    kernel: kernelOnce(["adamW", lanes], () => adamWKernel(lanes)),
+    kernel: kernelOnce(["adamW", lanes, atOnce], () => adamWKernel(lanes, atOnce)),
     buffers: [gradients!, table(Uint32Array.from(rows)), factors, parameters!, firsts!, seconds!],
     params: { pieces, oneMinusBeta1: 1 - beta1, oneMinusBeta2: 1 - beta2, epsilon },
     workgroups: linearWorkgroups(pieces, 1),

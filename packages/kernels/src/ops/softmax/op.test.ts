@@ -2,10 +2,15 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../program/compile.ts";
 import { checkForward, checkGradients, randomTensor, reference } from "../../testing/check.ts";
 import { testDevice } from "../../testing/devices.ts";
+import { gradients } from "../../program/autodiff.ts";
+import type { Tensor } from "../../program/tensor.ts";
 import { emitOne } from "../../program/trace.ts";
+import type { WebGpuDevice } from "../../webgpu/device.ts";
+import { mul } from "../elementwise/arithmetic.ts";
+import { sum } from "../reduce/op.ts";
 import type { RowDesign } from "../rowwise/rows.ts";
 import { logSoftmax, softmax, softmaxOp } from "./op.ts";
-import { lowerSoftmax } from "./op.wgsl.ts";
+import { lowerSoftmax, lowerSoftmaxGradient } from "./op.wgsl.ts";
 
 const device = await testDevice();
 const MASKED = -3.4028234663852886e38;
@@ -45,5 +50,18 @@ describe.runIf(device.kind === "webgpu").each<[string, RowDesign]>([
   it.each([[3, 5], [33, 68], [2, 517]])("equals the reference on [%i, %i]", async (rows, classes) => {
     const op: typeof softmaxOp = { ...softmaxOp, lower: (context) => lowerSoftmax(context, () => design) };
     await checkForward(device, ({ x }) => ({ y: emitOne(op, [x!], { log: false }), z: emitOne(op, [x!], { log: true }) }), { x: randomTensor([rows, classes], 1, 30) });
+  });
+});
+
+describe.runIf(device.kind === "webgpu" && (device as WebGpuDevice).gpu.profile.subgroupMinSize >= 4)("a workgroup that holds a row", () => {
+  it.each([[3, 5], [9, 132]])("equals the reference on [%i, %i], with its gradient", async (rows, classes) => {
+    const design = { kind: "held", lanes: 32, perLane: 2, group: 4 } as const;
+    const op: typeof softmaxOp = { ...softmaxOp, lower: (context) => lowerSoftmax(context, () => design) };
+    const withDesign = (dx: Tensor) => emitOne({ ...dx.node.op, lower: (context: Parameters<typeof lowerSoftmaxGradient>[0]) => lowerSoftmaxGradient(context, () => design) }, dx.node.inputs, dx.node.attributes);
+    await checkForward(device, ({ x, g }) => {
+      const outputs = [false, true].map((log) => emitOne(op, [x!], { log }));
+      const [dy, dz] = [softmax, logSoftmax].map((fn) => withDesign(gradients(sum(mul(fn(x!), g!)), [x!])[0]!));
+      return { y: outputs[0]!, z: outputs[1]!, dy: dy!, dz: dz! };
+    }, { x: randomTensor([rows, classes], 1, 30), g: randomTensor([rows, classes], 2) });
   });
 });

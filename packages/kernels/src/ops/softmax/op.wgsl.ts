@@ -1,6 +1,9 @@
-import { defineKernel, type Kernel } from "../../program/kernel.ts";
+import type { AdapterProfile } from "../../device/profile.ts";
+import { defineKernel, linearWorkgroups, type Kernel } from "../../program/kernel.ts";
 import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { LowerContext } from "../../program/op.ts";
+import { chooseHeldRow, type HeldRow } from "../rowwise/held.ts";
+import { heldSoftmaxGradientKernel, heldSoftmaxKernel } from "./held.wgsl.ts";
 import { rowExponentials } from "../rowwise/exponentials.wgsl.ts";
 import { choosePlainRowDesign, folded, rowLoop, rowOfInvocation, rowsOf, rowTotal, rowWorkgroups, rowWorkgroupSize, typeOf, type RowDesign, type Width } from "../rowwise/rows.ts";
 import type { SoftmaxAttributes } from "./op.ts";
@@ -56,22 +59,25 @@ function gradientKernel(variant: SoftmaxVariant): Kernel {
   });
 }
 
-function lowerRows(name: string, kernel: (variant: SoftmaxVariant) => Kernel, flopsPerElement: number) {
+type RowChoice = (adapter: AdapterProfile, steps: number) => RowDesign | HeldRow;
+
+const chooseRowOrHeld: RowChoice = (adapter, steps) => chooseHeldRow(adapter, steps) ?? choosePlainRowDesign(adapter, steps);
+
+function lowerRows(name: string, kernel: (variant: SoftmaxVariant) => Kernel, heldKernel: typeof heldSoftmaxKernel, flopsPerElement: number) {
   const kernelOnce = kernelMemo();
-  return ({ attributes: { log }, inputs, outputs, adapter, dispatch }: LowerContext<SoftmaxAttributes>, choose = choosePlainRowDesign): void => {
+  return ({ attributes: { log }, inputs, outputs, adapter, dispatch }: LowerContext<SoftmaxAttributes>, choose = chooseRowOrHeld): void => {
     const { rows, features, width, steps } = rowsOf(outputs[0]!.type.shape);
     const design = choose(adapter, steps);
-    const variant: SoftmaxVariant = { log, width, design };
     dispatch({
-      kernel: kernelOnce([name, variant], () => kernel(variant)),
+      kernel: kernelOnce([name, log, width, design], () => (design.kind === "held" ? heldKernel({ log, width, design }) : kernel({ log, width, design }))),
       buffers: [...inputs, ...outputs],
       params: { rows, steps },
-      workgroups: rowWorkgroups(design, rows),
+      workgroups: design.kind === "held" ? linearWorkgroups(rows, 1) : rowWorkgroups(design, rows),
       flops: flopsPerElement * rows * features,
       bytes: 4 * rows * features * (inputs.length + 1),
     });
   };
 }
 
-export const lowerSoftmax = lowerRows("forward", forwardKernel, 5);
-export const lowerSoftmaxGradient = lowerRows("gradient", gradientKernel, 4);
+export const lowerSoftmax = lowerRows("forward", forwardKernel, heldSoftmaxKernel, 5);
+export const lowerSoftmaxGradient = lowerRows("gradient", gradientKernel, heldSoftmaxGradientKernel, 4);
