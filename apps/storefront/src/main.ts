@@ -39,10 +39,12 @@ async function guarded(work: () => Promise<void>): Promise<void> {
  */
 async function follow(clickedAt?: number): Promise<void> {
   const own = ++turn;
-  showLooked();
-  if (!device) return;
   const { history } = shop;
-  const { itemIds, personal } = await client.ask({ type: "recommend", history, popular: popular.checked, topK: ROW });
+  // Asked first: the worker thinks while the page draws.
+  const answer = device === null ? undefined : client.ask({ type: "recommend", history, popular: popular.checked, topK: ROW });
+  showLooked();
+  if (!answer) return;
+  const { itemIds, personal } = await answer;
   if (own !== turn) return;
   const list = element("first-row");
   const items = fill(list, itemIds.map((id) => shop.get(id)), { reasons: true });

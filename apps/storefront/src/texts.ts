@@ -10,7 +10,7 @@ export const TEXTS = {
   loading: { en: "The shop is being arranged …", zh: "正在布置商店……" },
   nothingYet: { en: "What most visitors look at. Look at something yourself, and this row follows.", zh: "大多数人在看这些。点开一件商品，这一行就会跟着你变。" },
   popularOnly: { en: "The same for everybody: what is looked at most.", zh: "人人相同：被看得最多的商品。" },
-  personal: { en: "After what you looked at, newest first in mind: {items}.", zh: "根据你最近看过的：{items}。" },
+  personal: { en: "After {items}.", zh: "根据你看过的{items}。" },
   because: { en: "because you looked at {item}", zh: "因为你看过{item}" },
   newHere: { en: "New here", zh: "新品" },
   similarTo: { en: "Like {item}", zh: "与{item}相似" },

@@ -11,9 +11,10 @@ async function answer(request: Request): Promise<Answers[keyof Answers]> {
     case "open":
       return open(request);
     case "recommend": {
-      const history = request.popular ? [] : request.history;
-      const found = await loaded().recommend({ history, topK: request.topK, filter: (itemId) => !request.history.includes(itemId) });
-      return { itemIds: found.map(({ itemId }) => itemId), personal: history.length > 0 };
+      const { history, popular, topK } = request;
+      // Without a history there is nothing but what is popular.
+      const found = popular ? await loaded().recommend({ history: [], topK, filter: (itemId) => !history.includes(itemId) }) : await loaded().recommend({ history, topK });
+      return { itemIds: found.map(({ itemId }) => itemId), personal: !popular && history.length > 0 };
     }
     case "similar":
       return (await loaded().similarItems(request.itemId, { topK: request.topK })).map(({ itemId }) => itemId);

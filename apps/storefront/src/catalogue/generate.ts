@@ -23,8 +23,8 @@ const SERIES: readonly (Bilingual & { readonly id: string })[] = [
 export function generateProducts(): Product[] {
   const colours = Object.keys(COLOURS) as Colour[];
   const patterns = Object.keys(PATTERNS) as Pattern[];
-  return [...KINDS.values()].flatMap((kind, k) =>
-    SERIES.map((series, s): Product => {
+  return SERIES.flatMap((series, s) =>
+    [...KINDS.values()].map((kind, k): Product => {
       const level = (Math.floor(s / 3) + 1) as Level;
       const variant = (s % 3) as 0 | 1 | 2;
       const looks = { variant, level, colour: colours[(3 * s + k) % colours.length]!, pattern: patterns[(s + level - 1 + k) % patterns.length]! };
