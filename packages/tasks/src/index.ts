@@ -52,6 +52,7 @@ export { readModelType } from "./inference/model-type.ts";
 // Recommendation
 export { SequentialRecommender } from "./recommendation/recommender.ts";
 export type * from "./recommendation/types.ts";
+export type { ItemFeatures, UnknownFeatures } from "./recommendation/item-features.ts";
 
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";

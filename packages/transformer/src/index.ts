@@ -7,5 +7,6 @@ export * from "./models/index.ts";
 export * from "./onnx/index.ts";
 export * from "./text/index.ts";
 export { inference, type ForwardMode } from "./nn/forward-mode.ts";
+export type { ItemFeatureInputs, ItemFeatureSizes } from "./nn/item-features.ts";
 export { initialize } from "./nn/initialize.ts";
 export { Scope, type Initializer, type ParameterSpec } from "./nn/scope.ts";

@@ -42,6 +42,11 @@ export class Catalogue {
     return Int32Array.from(itemIds, (itemId) => this.numberOf(itemId));
   }
 
+  /** With more items behind these, which nobody has touched yet. Throws DATA_INVALID for an id that is there already. */
+  with(itemIds: readonly string[]): Catalogue {
+    return new Catalogue([...this.itemIds, ...itemIds], this.counts && [...this.counts, ...itemIds.map(() => 0)]);
+  }
+
   /** What `items.json` holds. */
   toJson(): object {
     return { item_ids: this.itemIds, ...(this.counts && { counts: this.counts }) };

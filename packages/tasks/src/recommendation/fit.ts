@@ -1,6 +1,6 @@
 import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
 import { gbceExponent, Trainer, type NextItemLoss } from "@heddle/training";
-import { architectureFor, createConfig, createModel, type Model } from "@heddle/transformer";
+import { architectureFor, createConfig, createModel, type ItemFeatureModel, type Model } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
@@ -9,6 +9,7 @@ import { countItems } from "./data/select-events.ts";
 import { distinctItems } from "./data/distinct-items.ts";
 import { measuresAt } from "./evaluation/measures.ts";
 import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
+import { planFeatures, withFeatures } from "./feature-training.ts";
 import type { Interactions } from "./interactions.ts";
 import type { RecommenderParts } from "./recommender.ts";
 import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
@@ -35,6 +36,7 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
   const { histories, validation } = holdOut(interactions, options.validation);
   const windows = histories.flatMap((history) => windowsOf(history, maxLength));
   if (windows.length === 0) throw new HeddleError("DATA_EMPTY", `[SequentialRecommender.fit] none of ${userIds.length} users has two events to learn from${options.validation ? "" : " beside the last one, which is held out"}: give more interactions`);
+  const planned = planFeatures(itemIds, options);
   const catalogue = new Catalogue(itemIds, [...countItems(interactions.histories, itemIds.length)]);
   const config = createConfig({
     modelType: "sasrec", numItems: itemIds.length, hiddenSize, numHiddenLayers, numAttentionHeads, normPlacement, maxPositionEmbeddings: maxLength, positionEmbeddingType: positions, finalNorm: normPlacement !== "post",
@@ -47,17 +49,19 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
   try {
     const device = await held.open(() => modelTrial(architecture, config, { batchSize, length: maxLength }));
     model = createModel(device, architecture, config, seed);
+    const learner = planned && withFeatures(model, planned, seed);
+    using trained = learner?.trained;
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
-    recommender = finish({ model, catalogue, histories: byUser, release: () => held.release() });
+    recommender = finish({ model, catalogue, histories: byUser, features: learner?.features, release: () => held.release() });
     const { loss, numNegatives } = lossOf(options, itemIds.length);
     using trainer = new Trainer({
-      model,
+      model: trained ?? model,
       trainDataset: windows,
       dataCollator: windowCollator({ maxLength, numItems: itemIds.length, numNegatives }),
       lossOptions: { nextItemLoss: loss },
       args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(windows.length / batchSize), groupByLength: true, seed, learningRate: 1e-3, maxGradNorm: 5, lrSchedulerType: "constant", numTrainEpochs: options.numTrainEpochs ?? 200, ...(options.learningRate !== undefined && { learningRate: options.learningRate }), ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }) },
     });
-    await train(trainer, model, { recommender, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } });
+    await train(trainer, trained ?? model, { recommender, trained, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } });
     return recommender;
   } catch (error) {
     if (recommender) recommender.dispose();
@@ -70,6 +74,8 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
 }
 
 interface TrainContext {
+  /** With features of items: it has to be baked before the recommender, which knows no features, is asked anything. */
+  readonly trained: ItemFeatureModel | undefined;
   readonly recommender: Fitted;
   readonly validation: readonly HeldOutEvent[];
   readonly options: FitRecommenderOptions;
@@ -78,7 +84,7 @@ interface TrainContext {
 }
 
 /** Ends with the weights of the best evaluation, or the last ones where nothing is held out. */
-async function train(trainer: Trainer, model: Model, { recommender, validation, options, emit, sizes }: TrainContext): Promise<void> {
+async function train(trainer: Trainer, model: Model, { recommender, trained, validation, options, emit, sizes }: TrainContext): Promise<void> {
   const { patience = 5, evalEpochs = 2, signal, numTrainEpochs = 200 } = options;
   let best = { ndcg: -1, weights: null as ReadonlyMap<State, HostTensor["data"]> | null };
   let worseSince = 0;
@@ -91,16 +97,19 @@ async function train(trainer: Trainer, model: Model, { recommender, validation, 
     const epoch = Math.round(event.epoch);
     emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
     if (validation.length > 0 && (epoch % evalEpochs === 0 || epoch === numTrainEpochs)) {
+      await trained?.bake();
       const { hitRate, ndcg } = measure((await recommender.rankAll(requests, 0, { ...(signal && { signal }) })).ranks);
       const isBest = ndcg > best.ndcg;
       emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
       worseSince = isBest ? 0 : worseSince + 1;
       if (isBest) best = { ndcg, weights: await copyOf(model) };
+      await trained?.restore();
       if (worseSince >= patience) break;
     }
     startedAt = performance.now();
   }
-  for (const [state, data] of best.weights ?? []) state.write(data);
+  if (best.weights) for (const [state, data] of best.weights) state.write(data);
+  else await trained?.bake();
 }
 
 async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State, HostTensor["data"]>> {

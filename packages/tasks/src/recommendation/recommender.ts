@@ -2,21 +2,27 @@ import { HeddleError } from "@heddle/kernels";
 import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, type FolderLock, type Model, type ModelFolderSource, type SASRecConfig } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { modelTrial } from "../inference/trial.ts";
+import { extend } from "./add-items.ts";
 import { aligned, Catalogue, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
 import { diversify } from "./diversify.ts";
 import type { ItemRanker, RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import { LeaveOneOut } from "./explain.ts";
 import { fitRecommender } from "./fit.ts";
+import { InFlight } from "./in-flight.ts";
 import type { Interactions } from "./interactions.ts";
 import { ItemEmbeddings } from "./item-embeddings.ts";
+import { featureContents, readFeatures, type KnownFeatures } from "./known-features.ts";
+import { tableOf, type ItemWriter } from "./new-items.ts";
 import { rankRequests, rowOf } from "./rank-requests.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
-import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
+import type { AddedItems, ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, NewItem, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
 /** Places of a list from the device, so that a handful of programs serves all requests. */
 const LIST_SIZES = [64, 256];
+/** Rows that are no item and may be in a list. Where more are, the list is made anew. */
+const MOST_FOREIGN = 4;
 /** Items that a diverse list is chosen from: few enough for one of those lists with what is seen beside them. */
 const CANDIDATES = 200;
 
@@ -26,6 +32,8 @@ export interface RecommenderParts {
   readonly catalogue: Catalogue;
   /** By user, numbers of items, oldest first. */
   readonly histories: ReadonlyMap<string, Int32Array>;
+  /** Of a model that was trained with features of items. */
+  readonly features?: KnownFeatures | undefined;
   readonly release: () => void;
 }
 
@@ -33,19 +41,21 @@ export interface RecommenderParts {
 export class SequentialRecommender implements ItemRanker {
   /** What an evaluation calls it. */
   readonly name = "sasrec";
-  private readonly model: Model;
-  private readonly catalogue: Catalogue;
-  private readonly scorer: Scorer;
-  private readonly leaveOneOut: LeaveOneOut;
-  private readonly embeddings: ItemEmbeddings;
+  private model!: Model;
+  private catalogue: Catalogue;
+  private features: KnownFeatures | undefined;
+  private scorer!: Scorer;
+  private leaveOneOut!: LeaveOneOut;
+  private embeddings!: ItemEmbeddings;
+  private readonly inFlight = new InFlight();
+  private writer: ItemWriter | undefined;
+  private lastAddition: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
   constructor(private readonly parts: RecommenderParts) {
-    this.model = parts.model;
     this.catalogue = parts.catalogue;
-    this.scorer = new Scorer(parts.model);
-    this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
-    this.embeddings = new ItemEmbeddings(parts.model);
+    this.features = parts.features;
+    this.serve(parts.model);
   }
 
   /**
@@ -69,7 +79,8 @@ export class SequentialRecommender implements ItemRanker {
       const catalogue = known ? new Catalogue(stored.itemIds, [...countItems(known.histories, numItems)]) : stored;
       const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
       ({ model } = await loadModel(on, folder, { ...options, head: "next-item" }));
-      return new SequentialRecommender({ model, catalogue, histories, release: () => held.release() });
+      const features = await readFeatures(folder, on, config);
+      return new SequentialRecommender({ model, catalogue, histories, features, release: () => held.release() });
     } catch (error) {
       model?.dispose();
       held.release();
@@ -116,7 +127,7 @@ export class SequentialRecommender implements ItemRanker {
     const items = this.itemsOf(history, userId);
     const seen = new Set(excludeSeen ? items : []);
     if (items.length === 0) return this.popular(topK, filter, nothingKnown(userId));
-    const best = (count: number) => this.best(count, seen, filter, (k, allowed) => this.scorer.bestFor(items.map(rowOf), k, allowed));
+    const best = (count: number) => this.best(count, seen, filter, (k, allowed) => this.inFlight.run(() => this.scorer.bestFor(items.map(rowOf), k, allowed)));
     const chosen = diversity === 0 ? await best(topK) : await this.diverse(best, topK, diversity);
     return chosen.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
@@ -130,8 +141,11 @@ export class SequentialRecommender implements ItemRanker {
     this.assertUsable();
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
     const own = this.catalogue.numberOf(itemId);
-    const k = this.listSize(topK + 1 + this.foreignRows);
-    return this.known(await this.scorer.bestLike(rowOf(own), k), (item) => item !== own, topK).map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    const best = (k: number) => this.inFlight.run(() => this.scorer.bestLike(rowOf(own), k));
+    const isOther = (item: number) => item !== own;
+    const found = this.known(await best(this.listSize(topK + 1 + this.likelyForeign)), isOther, topK);
+    const all = found.length === topK ? found : this.known(await best(this.listSize(topK + 1 + this.foreignRows)), isOther, topK);
+    return all.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
 
   /**
@@ -145,7 +159,7 @@ export class SequentialRecommender implements ItemRanker {
     const target = this.catalogue.numberOf(itemId);
     const items = this.itemsOf(history, userId);
     if (items.length === 0) throw invalid(`explain: ${nothingKnown(userId)}, so no event moved ${JSON.stringify(itemId)}: give a history of one item at least`);
-    const { score, baseline, places, without } = await this.leaveOneOut.run(items.map(rowOf), rowOf(target), signal);
+    const { score, baseline, places, without } = await this.inFlight.run(() => this.leaveOneOut.run(items.map(rowOf), rowOf(target), signal));
     const contributions = places.map((index, i) => ({ itemId: this.itemIds[items[index]!]!, index, effect: score - without[i]! })).sort((a, b) => b.effect - a.effect || b.index - a.index);
     return { itemId, score, baseline, contributions, remainder: contributions.reduce((left, { effect }) => left - effect, score - baseline) };
   }
@@ -161,7 +175,7 @@ export class SequentialRecommender implements ItemRanker {
    */
   rankAll(requests: readonly RankRequest[], topK: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<RankedTargets> {
     this.assertUsable();
-    return rankRequests(requests, { name: this.name, scorer: this.scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal });
+    return this.inFlight.run(() => rankRequests(requests, { name: this.name, scorer: this.scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal }));
   }
 
   /**
@@ -173,25 +187,70 @@ export class SequentialRecommender implements ItemRanker {
     return aligned(interactions, this.catalogue);
   }
 
-  /** Writes a folder that `fromPretrained` loads (Node): the model, its items, and how often each was touched. No user's history is in it. */
+  /**
+   * New items, placed by their features: from now on they are recommended, found, explained and may be in histories, with nothing
+   * trained anew. Of several calls one comes after the other. Programs are made anew only where the model's room is used up: at the
+   * first call, and then every 64 items.
+   *
+   * @returns what the model did not know of these items
+   * @throws INVALID_ARGUMENT for a model that was trained without `itemFeatures`; DATA_INVALID for an id that exists already, a number
+   * that is not finite, or an embedding of another length. Nothing is added then.
+   */
+  addItems(items: readonly NewItem[]): Promise<AddedItems> {
+    const addition = this.lastAddition.then(() => this.addNow(items));
+    this.lastAddition = addition.catch(() => undefined);
+    return addition;
+  }
+
+  /** Writes a folder that `fromPretrained` loads (Node): the model, its items, their features, and how often each was touched. No user's history is in it. */
   async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
     this.assertUsable();
-    await saveModel(this.model, folder, { files: { [ITEMS_FILE]: this.catalogue.toJson() } }, { lock, signal });
+    const { files, tensors } = this.features ? featureContents(this.features) : { files: {}, tensors: [] };
+    await saveModel(this.model, folder, { files: { ...files, [ITEMS_FILE]: this.catalogue.toJson() }, tensors }, { lock, signal });
   }
 
   /** Frees the model, and the device where it was opened for this recommender. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.leaveOneOut.dispose();
-    this.embeddings.dispose();
-    this.scorer.dispose();
+    for (const program of this.programs()) program.dispose();
     this.model.dispose();
+    this.features?.encoder.dispose();
     this.parts.release();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Makes the programs of a model. */
+  private serve(model: Model): void {
+    this.model = model;
+    this.scorer = new Scorer(model);
+    this.leaveOneOut = new LeaveOneOut(model, this.scorer);
+    this.embeddings = new ItemEmbeddings(model);
+  }
+
+  private programs(): readonly { dispose(): void }[] {
+    return [this.leaveOneOut, this.embeddings, this.scorer, ...(this.writer ? [this.writer] : [])];
+  }
+
+  private async addNow(items: readonly NewItem[]): Promise<AddedItems> {
+    this.assertUsable();
+    const { model, catalogue, features, writer } = this;
+    const { extended, added } = await extend({ model, catalogue, features, writer }, items);
+    if (tableOf(extended.model) !== tableOf(model)) {
+      if (this.disposed) for (const part of [extended.writer!, tableOf(extended.model)]) part.dispose();
+      this.assertUsable();
+      const retired = [tableOf(model), ...this.programs()];
+      // Calls that began with the old table end with it.
+      void this.inFlight.settled().then(() => retired.forEach((part) => part.dispose()));
+      this.serve(extended.model);
+    }
+    this.model = extended.model;
+    this.scorer.tableChanged();
+    ({ catalogue: this.catalogue, features: this.features, writer: this.writer } = extended);
+    return added;
   }
 
   /** Numbers of the items that a visitor touched; none of a user whom nobody knows. Throws INVALID_ARGUMENT. */
@@ -209,6 +268,11 @@ export class SequentialRecommender implements ItemRanker {
     return this.config.vocabSize - this.config.numItems;
   }
 
+  /** So many of them at most are reckoned with in a list: rows in store for new items are zeros, which hardly ever score high. */
+  private get likelyForeign(): number {
+    return Math.min(this.foreignRows, MOST_FOREIGN);
+  }
+
   private *rowsOutside(): Generator<number> {
     yield 0;
     for (let row = this.config.numItems + 1; row < this.config.vocabSize; row++) yield row;
@@ -222,7 +286,7 @@ export class SequentialRecommender implements ItemRanker {
    */
   private async best(topK: number, seen: ReadonlySet<number>, filter: RecommendRequest["filter"], run: (k: number, allowed?: Float32Array) => Promise<BestRows>): Promise<(readonly [item: number, score: number])[]> {
     const may = (item: number) => !seen.has(item) && (filter === undefined || filter(this.itemIds[item]!));
-    const wanted = topK + seen.size + this.foreignRows;
+    const wanted = topK + seen.size + this.likelyForeign;
     if (wanted <= LIST_SIZES.at(-1)!) {
       const size = this.listSize(filter ? LIST_SIZES.at(-1)! : wanted);
       const found = this.known(await run(size), may, topK);
@@ -237,7 +301,7 @@ export class SequentialRecommender implements ItemRanker {
   private async diverse(best: (count: number) => Promise<(readonly [item: number, score: number])[]>, topK: number, diversity: number): Promise<(readonly [item: number, score: number])[]> {
     const places = Math.min(Math.max(CANDIDATES, 2 * topK), this.catalogue.size);
     const candidates = await best(places);
-    return diversify(candidates, await this.embeddings.of(candidates.map(([item]) => rowOf(item)), places), topK, diversity);
+    return diversify(candidates, await this.inFlight.run(() => this.embeddings.of(candidates.map(([item]) => rowOf(item)), places)), topK, diversity);
   }
 
   private listSize(wanted: number): number {

@@ -39,6 +39,7 @@ export class Scorer {
   private readonly alike = new Map<number, CompiledFunction>();
   private readonly ranking = new Map<number, CompiledFunction>();
   private inverseNorms: State | undefined;
+  private normsWritten: Promise<unknown> | undefined;
 
   constructor(private readonly model: Model) {}
 
@@ -119,6 +120,11 @@ export class Scorer {
     });
   }
 
+  /** Rows of the table are not what they were. */
+  tableChanged(): void {
+    this.normsWritten = undefined;
+  }
+
   dispose(): void {
     for (const compiled of [...this.best.values(), ...this.bestAllowed.values(), ...this.alike.values(), ...this.ranking.values()]) compiled.dispose();
     this.inverseNorms?.dispose();
@@ -169,19 +175,21 @@ export class Scorer {
     return { above: concat(above, 1), own, ...(best && { best: best.indices, bestScores: best.values }) };
   }
 
-  /** 1 / |row| of each row of the table, worked out once. */
+  /** 1 / |row| of each row of the table, worked out anew only where it changed. */
   private async norms(): Promise<State> {
-    if (this.inverseNorms) return this.inverseNorms;
     const [count] = this.table.type.shape as [number, number];
-    const state = this.model.device.createState("inverse norms of items", { dtype: "f32", shape: [count] });
+    const state = (this.inverseNorms ??= this.model.device.createState("inverse norms of items", { dtype: "f32", shape: [count] }));
+    await (this.normsWritten ??= this.writeNorms(state));
+    return state;
+  }
+
+  private async writeNorms(state: State): Promise<void> {
     using compiled = compile(this.model.device, "item-norms", () => {
       const table = asTensor(this.table);
       assign(state, div(1, maximum(sqrt(sum(mul(table, table), { axes: [1] })), 1e-30)));
       return {};
     });
     await compiled.run({});
-    this.inverseNorms = state;
-    return state;
   }
 }
 

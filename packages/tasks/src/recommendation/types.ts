@@ -1,6 +1,7 @@
 import type { DeviceChoice } from "../inference/device.ts";
 import type { LoadingOptions } from "../inference/loading.ts";
 import type { Interactions } from "./interactions.ts";
+import type { ItemFeatures, UnknownFeatures } from "./item-features.ts";
 
 export interface LoadRecommenderOptions extends Omit<LoadingOptions, "dtype"> {
   /** The items' own ids, in the order of the model's rows, where the folder does not tell them. Default: "1", "2", "3" … */
@@ -73,6 +74,21 @@ export interface EventContribution {
   readonly effect: number;
 }
 
+/** An item on its way into the catalogue. */
+export interface NewItem {
+  readonly itemId: string;
+  readonly features: ItemFeatures;
+}
+
+export interface AddedItems {
+  /** The new items, which from now on are the last of the recommender's `itemIds`. */
+  readonly itemIds: readonly string[];
+  /** Features that no item of the training had: they are ignored. */
+  readonly unknown: readonly UnknownFeatures[];
+  /** New items of which the model knows no feature at all: it takes each for an average item. */
+  readonly withoutFeatures: readonly string[];
+}
+
 /** A loss over all items, or over some drawn for each batch: see `NextItemLoss`. */
 export type RecommenderLoss = "softmax" | "sampled-softmax" | "bce" | "gbce";
 
@@ -105,6 +121,13 @@ export interface FitRecommenderOptions {
   readonly numNegatives?: number;
   /** gSASRec's t, for "gbce". Default 0.75. */
   readonly calibration?: number;
+  /**
+   * By item id, what the model learns of items beside who touched them, so that `addItems` can place new ones. Items without features
+   * simply have none; features of ids that nobody touched are not looked at: give them to `addItems` afterwards.
+   */
+  readonly itemFeatures?: ReadonlyMap<string, ItemFeatures>;
+  /** With `itemFeatures`: how often an item's own embedding is left out of a step, so that its features learn to stand alone. Default 0.3. */
+  readonly itemDropout?: number;
   /** At most so many. Default 200. */
   readonly numTrainEpochs?: number;
   /** Evaluations without a better one before training ends. Default 5. */

@@ -16,6 +16,7 @@ export type { MistralConfig } from "./mistral.ts";
 export type { Phi3Config } from "./phi3.ts";
 export type { Qwen2Config, Qwen3Config } from "./qwen.ts";
 export type { NormPlacement, SASRecConfig } from "./sasrec.ts";
+export { itemFeatureNamesToJson, parseItemFeatureNames, type ItemFeatureNames, type ItemNumberScale } from "./item-features.ts";
 export type { SmolLM3Config } from "./smollm3.ts";
 export type { ViTConfig } from "./vit.ts";
 export type { ImageConfig } from "./image.ts";

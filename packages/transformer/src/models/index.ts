@@ -15,6 +15,7 @@ export {
 } from "./auto.ts";
 export { architectureByName, architectureFor, type Architecture, type Head } from "./architectures.ts";
 export { createModel, createZeroModel } from "./create.ts";
+export { ItemFeatureEncoder, ItemFeatureModel, type ItemFeatureModelOptions } from "./item-features.ts";
 export { LOAD_DTYPES, loadModel, modelPlan, quantizedFormats, type LoadDtype, type LoadedModel, type LoadOptions, type LoadProgress } from "./load.ts";
 export { Model } from "./model.ts";
 export { splitInputs, type DecoderInputs, type EncoderInputs, type ImageInputs, type InputName, type ModelInputs, type TextAndImageInputs } from "./inputs.ts";

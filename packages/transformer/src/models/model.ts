@@ -34,7 +34,12 @@ export class Model {
 
   /** Records the forward pass; call it inside a function given to `compile`. Throws INPUT_MISSING. */
   forward(inputs: ModelInputs, mode: ForwardMode = inference): ModelOutputs {
-    return this.architecture.forward(this.scope, this.config, inputs, mode);
+    return this.architecture.forward(this.scopeOf(mode), this.config, inputs, mode);
+  }
+
+  /** Where a pass finds its parameters. */
+  protected scopeOf(_mode: ForwardMode): Scope {
+    return this.scope;
   }
 
   /** Records the half that reads: what each layer of the other half sees of it. Throws INPUT_MISSING, INVALID_ARGUMENT. */

@@ -27,7 +27,10 @@ function quantizedToWrite(weights: ReadonlyMap<string, QuantizedState>): TensorT
 }
 
 /** What a model's folder has beside the model: its tokenizer, more files. */
-export type ExtraContents = Omit<ModelFolderContents, "config" | "tensors">;
+export interface ExtraContents extends Omit<ModelFolderContents, "config" | "tensors"> {
+  /** Tensors of the weights' file that are no parameters of the model. */
+  readonly tensors?: readonly TensorToWrite[];
+}
 
 /** Writes a folder that Python's transformers loads: config.json, model.safetensors and what else is given, e.g. the tokenizer. */
 export async function saveModel(model: Model, folder: string, extra: ExtraContents = {}, options: WriteModelFolderOptions = {}): Promise<void> {
@@ -41,5 +44,5 @@ export async function pushModel(model: Model, repository: string, extra: ExtraCo
 
 function contentsOf(model: Model, extra: ExtraContents): ModelFolderContents {
   const isHalf = [...model.parameters.values()].some(({ type }) => type.dtype === "f16");
-  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: [...statesToWrite(model.parameters), ...quantizedToWrite(model.quantized)] };
+  return { ...extra, config: configToJson({ ...model.config, architectures: [model.architecture.name] }, isHalf ? "float16" : "float32"), tensors: [...statesToWrite(model.parameters), ...quantizedToWrite(model.quantized), ...(extra.tensors ?? [])] };
 }

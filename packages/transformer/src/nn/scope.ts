@@ -37,6 +37,11 @@ export class Scope {
     return new Scope(this.source, `${this.prefix}${name}.`);
   }
 
+  /** The same parameters, but that the one of this full name is worked out from others. */
+  replacing(name: string, weight: Weight): Scope {
+    return new Scope((spec) => (spec.name === name ? weight : this.source(spec)), this.prefix);
+  }
+
   /** @param matrix it is nothing but an operand of products, and may be held in half precision */
   parameter(name: string, shape: Shape, initializer: Initializer, matrix?: true): TensorLike {
     const found = this.source({ name: this.prefix + name, shape, initializer, ...(matrix && { matrix }) });
