@@ -75,7 +75,7 @@ async function explain(items: readonly HTMLLIElement[], personal: boolean, own: 
 /** Of the newest product of each kind that was looked at. */
 async function showSimilar(own: number): Promise<void> {
   const newest = new Map(shop.history.map((id) => [shop.get(id).kind, id]));
-  const sources = shop.history.filter((id) => newest.get(shop.get(id).kind) === id && !id.startsWith("new-")).slice(-SIMILAR_ROWS).reverse();
+  const sources = shop.history.filter((id) => newest.get(shop.get(id).kind) === id).slice(-SIMILAR_ROWS).reverse();
   const rows = [];
   for (const id of sources) {
     const itemIds = await client.ask({ type: "similar", itemId: id, topK: ROW });
@@ -129,9 +129,13 @@ function showNew(): void {
 }
 
 const form = addProductForm((product) => {
-  shop.add(product);
-  showNew();
-  browse.show();
+  void guarded(async () => {
+    const added = shop.add(product);
+    showNew();
+    browse.show();
+    await client.ask({ type: "add", product: added });
+    await follow();
+  });
 });
 
 function translate(): void {

@@ -1,7 +1,8 @@
 import { HeddleError, openDevice, SequentialRecommender, type Device } from "@heddle/tasks";
+import { featuresOf } from "./catalogue/features.ts";
 import type { Answers, Request, Response } from "./protocol.ts";
 
-const MODEL_FILES = ["config.json", "items.json", "model.safetensors"];
+const MODEL_FILES = ["config.json", "items.json", "item_features.json", "model.safetensors"];
 
 // One device and one model for the life of the page.
 let recommender: SequentialRecommender | undefined;
@@ -18,6 +19,11 @@ async function answer(request: Request): Promise<Answers[keyof Answers]> {
     }
     case "similar":
       return (await loaded().similarItems(request.itemId, { topK: request.topK })).map(({ itemId }) => itemId);
+    case "add":
+      await loaded().addItems([{ itemId: request.product.id, features: featuresOf(request.product) }]);
+      // The model's table is longer now, and its programs are new.
+      await warmUp(loaded());
+      return null;
     case "explain": {
       const [first] = (await loaded().explain({ history: request.history, itemId: request.itemId })).contributions;
       return first && first.effect > 0 ? first.itemId : null;
@@ -47,17 +53,22 @@ async function fetched(url: URL): Promise<Blob> {
 
 /** The first run of each program makes it ready, which a visitor should not wait for after a click. */
 async function warmUp(model: SequentialRecommender): Promise<void> {
-  const itemIds = model.itemIds.slice(0, model.maxLength);
-  await model.recommend({ history: itemIds.slice(0, 1), filter: () => true });
-  await model.similarItems(itemIds[0]!);
-  for (const length of [1, 2, 4, 8, 16, model.maxLength]) await model.explain({ history: itemIds.slice(0, length), itemId: itemIds[0]! });
+  const history = model.itemIds.slice(0, model.maxLength);
+  await model.recommend({ history });
+  await model.similarItems(history[0]!);
+  // One program up to each of these lengths.
+  for (const length of [1, model.maxLength / 2, model.maxLength]) await model.explain({ history: history.slice(0, length), itemId: history[0]! });
 }
 
-self.addEventListener("message", async ({ data: request }: MessageEvent<Request>) => {
+async function respond(request: Request): Promise<void> {
   const send = (response: Response) => self.postMessage(response);
   try {
     send({ id: request.id, type: "answer", answer: await answer(request) });
   } catch (error) {
     send({ id: request.id, type: "error", message: error instanceof Error ? error.message : String(error) });
   }
-});
+}
+
+// One after the other: who looks at a product just added waits until the model knows it.
+let last: Promise<void> = Promise.resolve();
+self.addEventListener("message", ({ data }: MessageEvent<Request>) => (last = last.then(() => respond(data))));

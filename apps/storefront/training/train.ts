@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, interactionsFromEvents, leaveOneOut, openDevice, SequentialRecommender } from "@heddle/tasks";
 import { PRODUCTS } from "../src/catalogue/catalogue.ts";
+import { featuresOf } from "../src/catalogue/features.ts";
 import { generateClickLog } from "./click-log.ts";
 
 const SEED = 7;
@@ -18,6 +19,7 @@ const device = await openDevice();
 const startMs = performance.now();
 const recommender = await SequentialRecommender.fit(train, {
   device,
+  itemFeatures: new Map(PRODUCTS.map((product) => [product.id, featuresOf(product)])),
   seed: SEED,
   maxLength: 20,
   hiddenSize: 48,
