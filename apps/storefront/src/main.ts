@@ -11,6 +11,8 @@ import { Shop } from "./shop.ts";
 
 /** Products in a row. */
 const ROW = 6;
+/** Among so many of the best a new product has a place in the row. */
+const CANDIDATES = 3 * ROW;
 /** Rows of products like what was looked at last. */
 const SIMILAR_ROWS = 2;
 
@@ -41,13 +43,13 @@ async function follow(clickedAt?: number): Promise<void> {
   const own = ++turn;
   const { history } = shop;
   // Asked first: the worker thinks while the page draws.
-  const answer = device === null ? undefined : client.ask({ type: "recommend", history, popular: popular.checked, topK: ROW });
+  const answer = device === null ? undefined : client.ask({ type: "recommend", history, popular: popular.checked, topK: CANDIDATES });
   showLooked();
   if (!answer) return;
   const { itemIds, personal } = await answer;
   if (own !== turn) return;
   const list = element("first-row");
-  const items = fill(list, itemIds.map((id) => shop.get(id)), { reasons: true });
+  const items = fill(list, shop.withNew(itemIds, ROW).map((id) => shop.get(id)), { reasons: true });
   list.ariaBusy = "false";
   element("for-you-title").textContent = text(popular.checked ? "popular" : "forYou");
   const latest = history.slice(-3).reverse().map((id) => say(shop.get(id).name));

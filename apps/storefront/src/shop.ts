@@ -41,6 +41,17 @@ export class Shop {
     this.keep([]);
   }
 
+  /**
+   * The first `count` of a longer list, best first. Its last place goes to the best new product where none is among the first: what nobody has
+   * looked at ranks a little behind all that was, and would never be seen.
+   */
+  withNew(itemIds: readonly string[], count: number): readonly string[] {
+    const first = itemIds.slice(0, count);
+    const isNew = (id: string) => this.added.some((product) => product.id === id);
+    const best = itemIds.find(isNew);
+    return best === undefined || first.includes(best) ? first : [...first.slice(0, -1), best];
+  }
+
   add(product: Omit<Product, "id">): Product {
     const complete = { ...product, id: `new-${this.added.length + 1}` };
     this.added.unshift(complete);

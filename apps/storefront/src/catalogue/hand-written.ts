@@ -19,7 +19,7 @@ export const HAND_WRITTEN: readonly Product[] = [
   own("little-dragon", "stove", [0, "rust", "plain", 2], 69.9, ["Little Dragon stove", "小龙炉"], ["Ninety grams, and a roar that frightens marmots.", "只有九十克，吼声能吓跑旱獭。"]),
   own("pine-cone-stove", "stove", [1, "moss", "checks", 3], 129.9, ["Pine Cone stove", "松果炉"], ["Five cones for one coffee, ten for soup.", "五颗松果一杯咖啡，十颗一锅汤。"]),
   own("firefly-lantern", "lantern", [0, "ochre", "dots", 1], 24.9, ["Firefly lantern", "萤火虫提灯"], ["Dims so low that the moths stay home.", "能调到很暗，飞蛾都不来。"]),
-  own("lighthouse-lantern", "lantern", [1, "coral", "stripes", 3], 89.9, ["Lighthouse lantern", "灯塔提灯"], ["Hang it outside and everyone finds the way back from the lake.", "挂在外面，从湖边回来的人都找得到路。"]),
+  own("lighthouse-lantern", "lantern", [1, "coral", "checks", 3], 89.9, ["Lighthouse lantern", "灯塔提灯"], ["Hang it outside and everyone finds the way back from the lake.", "挂在外面，从湖边回来的人都找得到路。"]),
 
   own("goat-path-boots", "boots", [1, "rust", "plain", 3], 269.9, ["Goat Path boots", "羊径靴"], ["Resoled four times by the man who made the first pair.", "做第一双的师傅，已经给它换过四次底。"]),
   own("puddle-boots", "boots", [2, "teal", "dots", 1], 74.9, ["Puddle boots", "水坑靴"], ["Canvas with a rubber rim, for those who walk straight through.", "帆布加橡胶边，专给直接踩过去的人。"]),
