@@ -1,5 +1,5 @@
 declare module "*.css";
-/** Vite's: whether this is the built page. */
+/** Vite's: "production" in the built page. */
 interface ImportMeta {
-  readonly env: { readonly PROD: boolean };
+  readonly env: { readonly MODE: string };
 }

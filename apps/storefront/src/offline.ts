@@ -3,7 +3,7 @@
  * a development server has other names for everything.
  */
 export async function workOffline(workerUrls: readonly string[]): Promise<boolean> {
-  if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return false;
+  if (import.meta.env.MODE !== "production" || !("serviceWorker" in navigator)) return false;
   await navigator.serviceWorker.register(new URL("service-worker.js", document.baseURI));
   const { active } = await navigator.serviceWorker.ready;
   const own = performance.getEntriesByType("resource").map(({ name }) => name);
