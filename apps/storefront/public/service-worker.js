@@ -30,8 +30,8 @@ self.addEventListener("fetch", (event) => {
 /** Files whose names change with their contents from here first, all others from the network first. */
 async function answer(request) {
   const cache = await caches.open(CACHE);
-  // One page, whatever its query says.
-  const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
+  // One page, whatever its query says; and servers that answer any origin say "Vary: Origin", which pages send with some requests only.
+  const kept = await cache.match(request, { ignoreSearch: request.mode === "navigate", ignoreVary: true });
   if (kept && isHashed(request.url)) return kept;
   return fetch(request).catch(() => kept ?? Response.error());
 }
