@@ -50,6 +50,7 @@ async function follow(clickedAt?: number): Promise<void> {
   if (own !== turn) return;
   const list = element("first-row");
   const items = fill(list, shop.withNew(itemIds, ROW).map((id) => shop.get(id)), { reasons: true });
+  list.scrollLeft = 0;
   list.ariaBusy = "false";
   element("for-you-title").textContent = text(popular.checked ? "popular" : "forYou");
   const latest = history.slice(-3).reverse().map((id) => say(shop.get(id).name));

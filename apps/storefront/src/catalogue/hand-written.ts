@@ -11,7 +11,7 @@ function own(id: string, kind: string, [variant, colour, pattern, level]: Looks,
 export const HAND_WRITTEN: readonly Product[] = [
   own("two-moons-tent", "tent", [0, "ink", "dots", 3], 349.9, ["Two Moons tent", "双月帐篷"], ["A skylight over each pillow. On clear nights nobody sleeps much.", "每个枕头上方一扇天窗。晴夜里谁都舍不得睡。"]),
   own("first-night-tent", "tent", [0, "coral", "plain", 1], 89.9, ["First Night tent", "第一夜帐篷"], ["Pitched in four minutes by an eight-year-old who had not read the manual.", "八岁孩子不看说明书，四分钟搭好。"]),
-  own("harbour-bell-tent", "tent", [2, "sky", "stripes", 2], 279.9, ["Harbour bell tent", "海港印第安帐篷"], ["Sailcloth that has heard worse storms than yours.", "帆布做的，见过更大的风浪。"]),
+  own("harbour-bell-tent", "tent", [2, "sky", "stripes", 2], 279.9, ["Harbour bell tent", "海港钟形帐篷"], ["Sailcloth that has heard worse storms than yours.", "帆布做的，见过更大的风浪。"]),
   own("hibernator", "sleeping-bag", [0, "plum", "plain", 3], 289.9, ["Hibernator sleeping bag", "冬眠者睡袋"], ["Good to minus twenty. Set two alarms.", "零下二十度也够暖。记得定两个闹钟。"]),
   own("pea-pod", "sleeping-bag", [2, "moss", "dots", 2], 149.9, ["Pea Pod for two", "豌豆荚双人睡袋"], ["For people who fall asleep in the middle of a conversation.", "适合聊着聊着就睡着的两个人。"]),
   own("cloud-nine-mat", "mat", [1, "sky", "dots", 2], 84.9, ["Cloud Nine mat", "九霄睡垫"], ["Nine centimetres of air and no squeak when you turn.", "九厘米厚的空气，翻身没有声音。"]),

@@ -7,7 +7,7 @@ export const camping: Department = {
     kind("tent", "Tents", "帐篷", 129,
       variant("dome tent", "穹顶帐篷", "Stands by itself, on rock and on sand.", "不用地钉也能立住，岩石沙地都行。"),
       variant("tunnel tent", "隧道帐篷", "Room for two and for everything that got wet.", "住得下两个人，也放得下所有湿了的东西。"),
-      variant("bell tent", "印第安帐篷", "One pole in the middle, headroom all around.", "中间一根杆，四周都站得直。")),
+      variant("bell tent", "钟形帐篷", "One pole in the middle, headroom all around.", "中间一根杆，四周都站得直。")),
     kind("sleeping-bag", "Sleeping bags", "睡袋", 79,
       variant("mummy sleeping bag", "木乃伊睡袋", "Snug to the nose on nights of frost.", "霜夜里裹到鼻尖也暖和。"),
       variant("quilt sleeping bag", "被式睡袋", "Opens flat as a blanket when the night is mild.", "天气温和时摊开就是一床被子。"),
