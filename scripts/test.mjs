@@ -69,7 +69,9 @@ await main(async () => {
   ]);
   if (chromium) {
     await step(`tests in a browser (${chromium})`, () => runLocal("vitest", ["run", "--config", "vitest.browser.config.ts"], { env }));
-    await step("pages in a browser", () => runLocal("vitest", ["run", "--root", "apps/quickstart", "--config", "vitest.page.config.ts"], { env }));
+    for (const app of readdirSync(join(root, "apps")).sort()) {
+      await step(`the page of apps/${app} in a browser`, () => runLocal("vitest", ["run", "--root", `apps/${app}`, "--config", "vitest.page.config.ts"], { env }));
+    }
   }
 
   const total = countTests(reports);

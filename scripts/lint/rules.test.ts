@@ -71,6 +71,7 @@ describe("no relative path leads into another package", () => {
     ["packages/kernels/src/device", "../../../transformer/src/index.ts"],
     ["packages/transformer/src/families", "../../../kernels/dist/index.js"],
     ["apps/quickstart/src", "../../../packages/tasks/src/index.ts"],
+    ["apps/storefront/training", "../../quickstart/src/client.ts"],
     ["benchmarks/parity", "../../packages/kernels/src/index.ts"],
   ] as const) {
     const objections = snippet(place, `export * from "${specifier}";`);

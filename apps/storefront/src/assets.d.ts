@@ -1,0 +1,5 @@
+declare module "*.css";
+/** Vite's: "production" in the built page. */
+interface ImportMeta {
+  readonly env: { readonly MODE: string };
+}
