@@ -34,7 +34,8 @@ export async function selfCheck(model: Model, signal?: AbortSignal): Promise<num
   const cut = (layers: number): Cut => ({ ...config, vocabSize: Math.min(WORDS, config.vocabSize), numHiddenLayers: layers }) as Cut;
   const layers = [config.numHiddenLayers, 1].find((count) => costOf(parametersOf(architecture, cut(count))) <= MOST_MULTIPLICATIONS);
   if (layers === undefined) return 0;
-  const inputs = Object.fromEntries(names.map((name) => [name, { shape: [1, TOKENS], data: Int32Array.from({ length: TOKENS }, (_, i) => (name === "inputIds" ? (i + TOKENS) % Math.min(WORDS, config.vocabSize) : name === "attentionMask" ? 1 : 0)) }]));
+  const length = Math.min(TOKENS, config.maxPositionEmbeddings);
+  const inputs = Object.fromEntries(names.map((name) => [name, { shape: [1, length], data: Int32Array.from({ length }, (_, i) => (name === "inputIds" ? (i + TOKENS) % Math.min(WORDS, config.vocabSize) : name === "attentionMask" ? 1 : 0)) }]));
   using compared = await Comparison.of(model, parametersOf(architecture, cut(layers)), inputs);
   const last = await compared.differing(cut(layers), signal);
   if (!last) return layers;
