@@ -60,6 +60,9 @@ describe("selfCheck", () => {
     ["gpt2", "causal-lm", {}],
     ["llama", "causal-lm", { tieWordEmbeddings: true }],
     ["gemma3_text", "causal-lm", { headDim: 8, slidingWindow: 3, numKeyValueHeads: 1 }],
+    ["sasrec", "next-item", { maxPositionEmbeddings: 2 }],
+    ["bert4rec", "next-item", { numItems: 38 }],
+    ["hstu", "next-item", {}],
   ] satisfies [ModelType, Head, object][])("compares all layers of a small %s", async (modelType, head, more) => {
     const device = deviceWith();
     using model = modelOn(device, modelType, head, more);

@@ -34,7 +34,7 @@ export async function selfCheck(model: Model, signal?: AbortSignal): Promise<num
   const cut = (layers: number): Cut => cutDown(config, layers);
   const layers = [config.numHiddenLayers, 1].find((count) => costOf(parametersOf(architecture, cut(count))) <= MOST_MULTIPLICATIONS);
   if (layers === undefined) return 0;
-  const inputs = Object.fromEntries(Object.entries(architecture.smallestInputs(cut(layers))).map(([name, type]) => [name, inputOf(name, type)]));
+  const inputs = Object.fromEntries(Object.entries(architecture.smallestInputs(cut(layers))).map(([name, type]) => [name, inputOf(name, type, config)]));
   using compared = await Comparison.of(model, parametersOf(architecture, cut(layers)), inputs);
   const last = await compared.differing(cut(layers), signal);
   if (!last) return layers;
@@ -59,10 +59,13 @@ function cutDown(config: ModelConfig & { readonly numHiddenLayers: number }, lay
 }
 
 /** Tokens that differ from place to place, of types that do not; numbers between -1 and 1. */
-function inputOf(name: string, { dtype, shape }: TensorType): HostTensor {
+function inputOf(name: string, { dtype, shape }: TensorType, config: ModelConfig): HostTensor {
   if (dtype === "f32") return { shape, data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i + 1)) };
   const isToken = name === "inputIds" || name === "decoderInputIds";
-  return { shape: [1, TOKENS], data: Int32Array.from({ length: TOKENS }, (_, i) => (isToken ? (i + TOKENS) % WORDS : name === "attentionMask" ? 1 : 0)) };
+  // A recommender's window may be shorter, and its items fewer.
+  const length = "maxPositionEmbeddings" in config ? Math.min(TOKENS, config.maxPositionEmbeddings) : TOKENS;
+  const words = "vocabSize" in config ? Math.min(WORDS, config.vocabSize) : WORDS;
+  return { shape: [1, length], data: Int32Array.from({ length }, (_, i) => (isToken ? (i + TOKENS) % words : name === "attentionMask" ? 1 : 0)) };
 }
 
 /** Each parameter of a layer multiplies every token. */
