@@ -62,6 +62,7 @@ export { readInteractionsFile, type ReadInteractionsFileOptions } from "./recomm
 export { interactionsFromEvents, type InteractionEvent } from "./recommendation/data/from-events.ts";
 export { describeInteractions, type InteractionReport } from "./recommendation/data/report.ts";
 export { kCore } from "./recommendation/data/k-core.ts";
+export { readItemFeatures, readItemFeaturesFile, type ReadItemFeatures, type ReadItemFeaturesOptions } from "./recommendation/data/item-table.ts";
 export type { InteractionColumns } from "./recommendation/data/columns.ts";
 export type { InteractionRules } from "./recommendation/data/rules.ts";
 export type { LineFormat } from "./recommendation/data/id-lines.ts";

@@ -21,7 +21,7 @@ type TrainingTask = (typeof TRAINING_TASKS)[number];
 
 /** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
 const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
-  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time", "modelType"] },
+  "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time", "modelType", "items"] },
   recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume", "revision"] },
 };
 
@@ -56,6 +56,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .option("--user <column>", "recommendation: column with the users (default: by its name)")
     .option("--item <column>", "recommendation: column with the items (default: by its name)")
     .option("--time <column>", "recommendation: column with the times (default: by its name; without one the file's order counts)")
+    .option("--items <file>", "recommendation: what is known of items, a row each, so that new ones can be recommended: CSV, TSV, JSON Lines or Parquet")
     .option("--eval <file>", "rows to evaluate on (default: a tenth of each label's rows is held out)")
     .option("--eval-text <column>", "text column of the evaluation file (default: as --text)")
     .option("--eval-label <column>", "label column of the evaluation file (default: as --label)")
@@ -70,7 +71,7 @@ export function heddleProgram(version: string, start: StartSession): Command {
     .addOption(new Option("--tokenizer <kind>", "tokenizer to train, without --model").choices(["wordpiece", "byte-level-bpe"]))
     .option("--resume", "go on with a run that was stopped, from its newest checkpoint")
     .option("--overwrite", "replace a finished model, or discard an unfinished run, in the output folder")
-    .addHelpText("after", "Recommendation holds each user's last event out as the test and the last but one to choose the best epoch by, and ends\nwith the figures of popularity, recency, item-kNN, Markov and EASE beside the model's.")
+    .addHelpText("after", "A column of --items is a number where all its cells are, else it holds categories; several of a cell in a list or with | between\nthem. Items of it that nobody touched are in the catalogue too, placed by their features.\n\nRecommendation holds each user's last event out as the test and the last but one to choose the best epoch by, and ends\nwith the figures of popularity, recency, item-kNN, Markov and EASE beside the model's.")
     .action((options: TrainOptions & TrainRecommenderOptions & CommonOptions & { task: TrainingTask }, command: Command) => {
       checkTask(command, options.task);
       return start(options, (session) => (options.task === "recommendation" ? trainRecommender(options, session) : train(options, session)));

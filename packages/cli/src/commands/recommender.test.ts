@@ -55,6 +55,17 @@ describe("heddle train --task recommendation", () => {
     expect((await run(["recommend", "--model", output, "--history", "sku-1", "--top-k", "2", "--json", ...device])).last["items"]).toHaveLength(2);
   });
 
+  it("learns features of items, and places those that nobody touched", async () => {
+    const output = join(scratch, "featured");
+    const items = file("items.csv", `sku,colour,price\n${Array.from({ length: 14 }, (_, i) => `sku-${i},${i % 2 ? "red|dark" : "blue"},${i + 1}\n`).join("")}`);
+    const { exitCode, err } = await train(output, ["--items", items, "--epochs", "1", "--json"]);
+    expect(exitCode, err).toBe(0);
+    expect(err).toContain("features of 14 items, categories colour, numbers price");
+    expect(err).toContain("2 items that nobody touched are placed by features");
+    const { last } = await run(["recommend", "--model", output, "--device", "reference", "--history", "sku-13", "--top-k", "14", "--json"]);
+    expect((last["items"] as { itemId: string }[]).map(({ itemId }) => itemId)).toContain("sku-12");
+  });
+
   it("keeps what is there, and leaves nothing behind when stopped", async () => {
     expect((await train(model, ["--json"])).last).toMatchObject({ type: "error", code: "FOLDER_NOT_EMPTY" });
     const output = join(scratch, "stopped");

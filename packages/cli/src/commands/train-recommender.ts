@@ -1,5 +1,5 @@
-import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type RecommenderComparison, type RecommenderEvaluation, type RecommenderModel, type Split } from "@heddle/tasks";
-import { readLog, type InteractionOptions } from "../data/interactions.ts";
+import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type ItemFeatures, type RecommenderComparison, type RecommenderEvaluation, type RecommenderModel, type Split } from "@heddle/tasks";
+import { readItems, readLog, type InteractionOptions } from "../data/interactions.ts";
 import { countOf, duration, shellQuote } from "../screen/format.ts";
 import { rankingJson, renderRankings } from "../screen/ranking-report.ts";
 import { RecommenderProgress } from "../screen/recommender-progress.ts";
@@ -9,6 +9,8 @@ import { OutputFolder } from "./output-folder.ts";
 
 export interface TrainRecommenderOptions extends InteractionOptions {
   readonly data: string;
+  /** What is known of items. */
+  readonly items?: string;
   readonly output: string;
   readonly modelType?: RecommenderModel;
   readonly epochs?: number;
@@ -41,7 +43,8 @@ export async function trainRecommender(options: TrainRecommenderOptions, session
   try {
     await folder.requireRoom({ resume: false, overwrite });
     const split = leaveOneOut(await readLog(session, options.data, options));
-    const trained = await trainInto(folder, split, options, session);
+    const itemFeatures = options.items === undefined ? undefined : await readItems(session, options.items);
+    const trained = await trainInto(folder, split, itemFeatures, options, session);
     if (!trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
     session.result(resultJson(trained, output), () => renderResult(trained, output, session));
   } finally {
@@ -50,7 +53,7 @@ export async function trainRecommender(options: TrainRecommenderOptions, session
   }
 }
 
-async function trainInto(folder: OutputFolder, split: Split, options: TrainRecommenderOptions, session: Session): Promise<Trained> {
+async function trainInto(folder: OutputFolder, split: Split, itemFeatures: ReadonlyMap<string, ItemFeatures> | undefined, options: TrainRecommenderOptions, session: Session): Promise<Trained> {
   const { signal } = session;
   const progress = new RecommenderProgress(session);
   const startMs = performance.now();
@@ -58,6 +61,7 @@ async function trainInto(folder: OutputFolder, split: Split, options: TrainRecom
   try {
     using recommender = await SequentialRecommender.fit(split.train, {
       ...settingsFrom(options),
+      ...(itemFeatures && { itemFeatures }),
       validation: everyNth(split.validation, MAX_VALIDATION).map(({ history, targets }) => ({ history, target: targets[0]! })),
       device: session.options.device,
       seed: session.options.seed,
@@ -69,6 +73,14 @@ async function trainInto(folder: OutputFolder, split: Split, options: TrainRecom
     await folder.removeCheckpoints();
     isSaved = true;
     const measured = await measure(recommender, split, session);
+    // After it was compared, as baselines cannot know them.
+    const known = new Set(recommender.itemIds);
+    const untouched = [...(itemFeatures ?? [])].flatMap(([itemId, features]) => (known.has(itemId) ? [] : [{ itemId, features }]));
+    if (untouched.length > 0) {
+      await recommender.addItems(untouched);
+      await recommender.savePretrained(options.output, { lock: folder.lock, signal });
+      session.log(session.terminal.err.colors.dim(`• ${countOf(untouched.length, "item")} that nobody touched ${untouched.length === 1 ? "is" : "are"} placed by features`));
+    }
     return { ...measured, bestEpoch: progress.bestEpoch, seconds, device: recommender.deviceDescription, itemIds: recommender.itemIds };
   } catch (error) {
     if (!isAbort(error, signal)) throw error;

@@ -36,7 +36,8 @@ function requireColumns({ name, columns }: Table, wanted: readonly ColumnChoice[
   throw new HeddleError("COLUMN_MISSING", `[${name}] has no column ${JSON.stringify(missing.name)}; its columns are ${known}: choose one with ${missing.option} COLUMN`);
 }
 
-function reportProblems(session: Session, path: string, problems: readonly RowProblem[], usable: number): void {
+/** Names rows that cannot be used, a few by their lines. */
+export function reportProblems(session: Session, path: string, problems: readonly RowProblem[], usable: number): void {
   if (problems.length === 0) return;
   const shown = problems.slice(0, MAX_PROBLEMS_SHOWN).map(({ line, reason }) => `\n  line ${line} ${reason}`);
   const more = problems.length > shown.length ? `\n  and ${count(problems.length - shown.length)} more` : "";

@@ -72,6 +72,22 @@ describe("a table of items with features", () => {
     trained.dispose();
     features.encoder.dispose();
   });
+
+  it("has for a new item what it has for an old one of the same features and no embedding of its own", async () => {
+    const device = new ReferenceDevice();
+    const model = createModel(device, architectureFor("sasrec", "next-item"), createConfig({ modelType: "sasrec", numItems: 18, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 1, maxPositionEmbeddings: 4, initializerRange: 0.4 }), 3);
+    const own = model.parameters.get("item_embeddings.weight")!;
+    const [table] = (await device.readStates([own])) as [Float32Array];
+    own.write(table.map((value, i) => (Math.floor(i / 8) === 4 ? 0 : value))); // item 3's row
+    const { trained, features } = withFeatures(model, planFeatures(itemIds, small)!, 3);
+    await trained.bake();
+    trained.dispose();
+    using recommender = new SequentialRecommender({ model, catalogue: new Catalogue(itemIds, undefined), histories: new Map(), features, release: () => undefined });
+    await recommender.addItems([{ itemId: "twin", features: itemFeatures.get("item-3")! }]);
+    const scores = new Map((await recommender.recommend({ history: ["item-1", "item-5"], topK: 19 })).map(({ itemId, score }) => [itemId, score]));
+    expect(scores.get("twin")).toBeCloseTo(scores.get("item-3")!, 5);
+    expect((await recommender.similarItems("twin", { topK: 1 }))[0]).toEqual({ itemId: "item-3", score: expect.closeTo(1, 5) });
+  });
 });
 
 describe("addItems", () => {

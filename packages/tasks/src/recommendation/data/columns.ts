@@ -42,6 +42,13 @@ export function findColumns(file: string, columns: readonly string[], given: Par
   return { ...found, user, item };
 }
 
+/** The column with the items' ids, named or by a usual name. Error: COLUMN_MISSING with the columns there are. */
+export function findItemColumn(file: string, columns: readonly string[], given?: string): string {
+  const name = given ?? usualColumn(columns, "item") ?? columns.find((column) => plain(column) === "id");
+  if (name !== undefined && columns.includes(name)) return name;
+  throw new HeddleError("COLUMN_MISSING", `[${file}] has no ${given === undefined ? 'column with a usual name for the item (such as "item_id")' : `column ${JSON.stringify(given)}, named as the item column`}; its columns are ${columns.map((column) => JSON.stringify(column)).join(", ")}: pass item: "…" with one of them, and check that the first line names the columns`);
+}
+
 /** Whether a header names a user and an item. */
 export function hasUsualColumns(columns: readonly string[]): boolean {
   return usualColumn(columns, "user") !== undefined && usualColumn(columns, "item") !== undefined;

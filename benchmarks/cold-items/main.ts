@@ -16,7 +16,7 @@ const { values } = parseArgs({
   },
 });
 if (!values.data || !values.attributes) {
-  throw new HeddleError("INVALID_ARGUMENT", "usage: tsx --conditions=@heddle/source benchmarks/quality/cold-items.ts --data Beauty.txt --attributes Beauty_item2attributes.json [--share 0.1] [--epochs 20] [--dropout 0.3] [--loss sampled-softmax] [--negatives 512] [--hidden 64] [--learning-rate 0.001] [--hidden-dropout 0.5] [--batch-size 128] [--max-length 50] [--validate USERS] [--seed 42] [--device cpu] [--json FILE]");
+  throw new HeddleError("INVALID_ARGUMENT", "usage: tsx --conditions=@heddle/source benchmarks/cold-items/main.ts --data Beauty.txt --attributes Beauty_item2attributes.json [--share 0.1] [--epochs 20] [--dropout 0.3] [--loss sampled-softmax] [--negatives 512] [--hidden 64] [--learning-rate 0.001] [--hidden-dropout 0.5] [--batch-size 128] [--max-length 50] [--validate USERS] [--seed 42] [--device cpu] [--json FILE]");
 }
 const seed = Number(values.seed);
 

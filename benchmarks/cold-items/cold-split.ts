@@ -42,8 +42,8 @@ export function coldSplit({ userIds, itemIds, histories }: Interactions, isColdI
 }
 
 /**
- * The share of questions whose answer is among the first `cutoff` candidates, of equal scores the earlier item first; what the user
- * touched before is no candidate. For each set of candidates.
+ * The share of questions whose answer is among the first `cutoff` candidates, those of equal scores in any order: what nobody touched
+ * is 0 to popularity, and the order of ids must not speak for it. What the user touched before is no candidate. For each set of candidates.
  */
 export function recallOf<K extends string>(queries: readonly ColdQuery[], itemIds: readonly string[], score: ItemScore, among: Readonly<Record<K, readonly boolean[]>>, cutoff: number): Record<K, number> {
   const numberOf = new Map(itemIds.map((itemId, item) => [itemId, item]));
@@ -53,11 +53,13 @@ export function recallOf<K extends string>(queries: readonly ColdQuery[], itemId
     const seen = new Set(history.map((itemId) => numberOf.get(itemId)!));
     const own = numberOf.get(target)!;
     for (const key of Object.keys(among) as K[]) {
-      let before = 0;
+      let [before, equal] = [0, 0];
       for (let item = 0; item < itemIds.length; item++) {
-        if (among[key][item] && !seen.has(item) && (scores[item]! > scores[own]! || (scores[item]! === scores[own]! && item < own))) before++;
+        if (!among[key][item] || seen.has(item)) continue;
+        if (scores[item]! > scores[own]!) before++;
+        else if (scores[item] === scores[own]) equal++;
       }
-      if (before < cutoff) hits[key]++;
+      hits[key] += Math.min(1, Math.max(0, cutoff - before) / equal);
     }
   }
   return Object.fromEntries(Object.entries<number>(hits).map(([key, count]) => [key, count / Math.max(1, queries.length)])) as Record<K, number>;
