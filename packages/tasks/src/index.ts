@@ -52,6 +52,8 @@ export { readModelType } from "./inference/model-type.ts";
 // Recommendation
 export { SequentialRecommender } from "./recommendation/recommender.ts";
 export type * from "./recommendation/types.ts";
+export type * from "./recommendation/update/types.ts";
+export type { JournalReport } from "./recommendation/update/journal.ts";
 
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";

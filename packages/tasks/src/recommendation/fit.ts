@@ -48,7 +48,7 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     const device = await held.open(() => modelTrial(architecture, config, { batchSize, length: maxLength }));
     model = createModel(device, architecture, config, seed);
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
-    recommender = finish({ model, catalogue, histories: byUser, release: () => held.release() });
+    recommender = finish({ model, catalogue, histories: byUser, ...(options.updates && { updates: options.updates }), release: () => held.release() });
     const { loss, numNegatives } = lossOf(options, itemIds.length);
     using trainer = new Trainer({
       model,
@@ -109,7 +109,8 @@ async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State,
   return new Map(states.map((state, i) => [state, copies[i]!]));
 }
 
-function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number } {
+/** Means over held-out events of one target each. */
+export function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number } {
   let [hits, gain] = [0, 0];
   for (const own of ranks) {
     const [hitRate, ndcg] = measuresAt(own, CUTOFF);
@@ -120,7 +121,7 @@ function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number 
 }
 
 /** What was touched before is no candidate, but where it is touched again. */
-function requestOf({ history, target }: HeldOutEvent): RankRequest {
+export function requestOf({ history, target }: HeldOutEvent): RankRequest {
   return { history, targets: Int32Array.of(target), excluded: distinctItems(history).filter((item) => item !== target) };
 }
 

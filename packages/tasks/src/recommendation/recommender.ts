@@ -12,6 +12,10 @@ import type { Interactions } from "./interactions.ts";
 import { ItemEmbeddings } from "./item-embeddings.ts";
 import { rankRequests, rowOf } from "./rank-requests.ts";
 import { Scorer, type BestRows } from "./scorer.ts";
+import type { JournalReport } from "./update/journal.ts";
+import { LiveHistories } from "./update/live-histories.ts";
+import { LiveUpdates } from "./update/live-updates.ts";
+import type { LiveEvent, RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./update/types.ts";
 import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
@@ -26,6 +30,7 @@ export interface RecommenderParts {
   readonly catalogue: Catalogue;
   /** By user, numbers of items, oldest first. */
   readonly histories: ReadonlyMap<string, Int32Array>;
+  readonly updates?: UpdateSettings;
   readonly release: () => void;
 }
 
@@ -38,6 +43,8 @@ export class SequentialRecommender implements ItemRanker {
   private readonly scorer: Scorer;
   private readonly leaveOneOut: LeaveOneOut;
   private readonly embeddings: ItemEmbeddings;
+  private readonly histories: LiveHistories;
+  private readonly updates: LiveUpdates;
   private disposed = false;
 
   constructor(private readonly parts: RecommenderParts) {
@@ -46,6 +53,11 @@ export class SequentialRecommender implements ItemRanker {
     this.scorer = new Scorer(parts.model);
     this.leaveOneOut = new LeaveOneOut(parts.model, this.scorer);
     this.embeddings = new ItemEmbeddings(parts.model);
+    this.histories = new LiveHistories(parts.histories);
+    this.updates = new LiveUpdates(
+      { model: parts.model, scorer: this.scorer, catalogue: parts.catalogue, histories: this.histories, rank: (scorer, requests, topK, signal) => this.rankBy(scorer, requests, topK, signal) },
+      parts.updates,
+    );
   }
 
   /**
@@ -53,7 +65,7 @@ export class SequentialRecommender implements ItemRanker {
    *
    * Errors: those of loading; INVALID_ARGUMENT for a model of another family; DATA_INVALID for ids that do not fit.
    */
-  static async fromPretrained(source: ModelFolderSource, { device, itemIds, interactions, ...options }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
+  static async fromPretrained(source: ModelFolderSource, { device, itemIds, interactions, updates, ...options }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
     await using opened = await openModelFolder(source, options);
     const folder = await recommenderFolder(opened);
     const held = new HeldDevice(device, options.log);
@@ -69,7 +81,7 @@ export class SequentialRecommender implements ItemRanker {
       const catalogue = known ? new Catalogue(stored.itemIds, [...countItems(known.histories, numItems)]) : stored;
       const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
       ({ model } = await loadModel(on, folder, { ...options, head: "next-item" }));
-      return new SequentialRecommender({ model, catalogue, histories, release: () => held.release() });
+      return new SequentialRecommender({ model, catalogue, histories, ...(updates && { updates }), release: () => held.release() });
     } catch (error) {
       model?.dispose();
       held.release();
@@ -161,7 +173,50 @@ export class SequentialRecommender implements ItemRanker {
    */
   rankAll(requests: readonly RankRequest[], topK: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<RankedTargets> {
     this.assertUsable();
-    return rankRequests(requests, { name: this.name, scorer: this.scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal });
+    return this.rankBy(this.scorer, requests, topK, signal);
+  }
+
+  /**
+   * What visitors touched just now. Their histories grow at once, so that the next `recommend({ userId })` answers from it, without any
+   * training. Events also gather until there are enough for a round of learning: a few small steps on the newest histories, mixed with
+   * old ones, on a copy of the model beside it. The copy's weights serve only where NDCG@10 of users who are never learnt from is no
+   * lower than before; otherwise the report says what fell, and nothing changes. `recommend` is answered all the while; a call under
+   * way ends with the weights that it began with or with the new ones, never with a mixture within one list of scores.
+   *
+   * A call of no events changes nothing, but with `learn: "now"` it learns what waits.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item, with its id; DATA_INVALID for an empty id, a time that is no milliseconds since 1970, or
+   * times on some events only; DISK_FULL, FOLDER_NOT_WRITABLE of the journal: in all these cases nothing of the call was taken.
+   * TRAINING_DIVERGED, ABORTED: the events are in the histories and wait, and the served weights are as they were
+   */
+  async update(events: readonly LiveEvent[], options: UpdateOptions = {}): Promise<UpdateReport> {
+    this.assertUsable();
+    return this.updates.update(events, options);
+  }
+
+  /** Serves the weights before the newest accepted round of learning again. One step back is kept; histories keep all events. */
+  async rollback(): Promise<RollbackReport> {
+    this.assertUsable();
+    return this.updates.rollback();
+  }
+
+  /**
+   * Goes on where a folder of updates left off, and keeps all that comes in it (Node): what an `update` has answered for survives a
+   * kill or a power cut, as do the newest accepted weights and those before them. Call it before the first update, on the recommender that the
+   * folder began with, and end with `close`.
+   *
+   * @throws FOLDER_IN_USE, FOLDER_NOT_WRITABLE, NODE_REQUIRED; INVALID_ARGUMENT for a second journal, events before it, or an item that
+   * is not in the catalogue; CHECKPOINT_INVALID for a damaged folder; CHECKPOINT_MISMATCH for updates of another model
+   */
+  async openJournal(folder: string): Promise<JournalReport> {
+    this.assertUsable();
+    return this.updates.openJournal(folder);
+  }
+
+  /** Stops learning, waits until the journal is safe on the disk, and disposes. */
+  async close(): Promise<void> {
+    await this.updates.close();
+    this.dispose();
   }
 
   /**
@@ -183,6 +238,7 @@ export class SequentialRecommender implements ItemRanker {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.updates.dispose();
     this.leaveOneOut.dispose();
     this.embeddings.dispose();
     this.scorer.dispose();
@@ -197,7 +253,11 @@ export class SequentialRecommender implements ItemRanker {
   /** Numbers of the items that a visitor touched; none of a user whom nobody knows. Throws INVALID_ARGUMENT. */
   private itemsOf(history: readonly string[] | undefined, userId: string | undefined): Int32Array {
     if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
-    return history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
+    return history ? this.catalogue.numbersOf(history) : (this.histories.get(userId!) ?? new Int32Array());
+  }
+
+  private rankBy(scorer: Scorer, requests: readonly RankRequest[], topK: number, signal: AbortSignal | undefined): Promise<RankedTargets> {
+    return rankRequests(requests, { name: this.name, scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal });
   }
 
   private get config(): SASRecConfig {

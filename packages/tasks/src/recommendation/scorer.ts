@@ -39,6 +39,9 @@ export class Scorer {
   private readonly alike = new Map<number, CompiledFunction>();
   private readonly ranking = new Map<number, CompiledFunction>();
   private inverseNorms: State | undefined;
+  /** Counts replacements of the weights; the norms are those of one of them. */
+  private version = 0;
+  private normsVersion = -1;
 
   constructor(private readonly model: Model) {}
 
@@ -119,6 +122,11 @@ export class Scorer {
     });
   }
 
+  /** Says that the model's weights were replaced. */
+  weightsChanged(): void {
+    this.version++;
+  }
+
   dispose(): void {
     for (const compiled of [...this.best.values(), ...this.bestAllowed.values(), ...this.alike.values(), ...this.ranking.values()]) compiled.dispose();
     this.inverseNorms?.dispose();
@@ -169,18 +177,19 @@ export class Scorer {
     return { above: concat(above, 1), own, ...(best && { best: best.indices, bestScores: best.values }) };
   }
 
-  /** 1 / |row| of each row of the table, worked out once. */
+  /** 1 / |row| of each row of the table, worked out once for the weights there are. */
   private async norms(): Promise<State> {
-    if (this.inverseNorms) return this.inverseNorms;
     const [count] = this.table.type.shape as [number, number];
-    const state = this.model.device.createState("inverse norms of items", { dtype: "f32", shape: [count] });
+    const state = (this.inverseNorms ??= this.model.device.createState("inverse norms of items", { dtype: "f32", shape: [count] }));
+    const { version } = this;
+    if (this.normsVersion === version) return state;
     using compiled = compile(this.model.device, "item-norms", () => {
       const table = asTensor(this.table);
       assign(state, div(1, maximum(sqrt(sum(mul(table, table), { axes: [1] })), 1e-30)));
       return {};
     });
     await compiled.run({});
-    this.inverseNorms = state;
+    this.normsVersion = version;
     return state;
   }
 }
