@@ -7,7 +7,7 @@ import type { GuardMeasures } from "./types.ts";
 const LEAST_EVENTS = 10;
 const TOP_K = 10;
 /** Share of users whose lists one item may newly enter in a round, where there are users enough to tell it from chance. */
-const MAX_RISE = 0.1;
+const MAX_RISE = 0.05;
 
 /** How one model ranks what the guard holds back. */
 export type RankHeldOut = (requests: readonly RankRequest[], topK: number) => Promise<RankedTargets>;
@@ -17,6 +17,7 @@ export interface GuardView {
   /** By item: the share of the earlier events' users whose ten best items have it. */
   readonly shares: ReadonlyMap<number, number>;
   readonly numEarlier: number;
+  readonly numRecent: number;
 }
 
 /**
@@ -65,28 +66,42 @@ export class Guard {
     const before = await ndcg(earlier, TOP_K);
     const counts = new Map<number, number>();
     for (const list of before.top) for (const item of list) counts.set(item, (counts.get(item) ?? 0) + 1 / before.top.length);
-    return { measures: { earlier: before.value, recent: (await ndcg(recent, 0)).value }, shares: counts, numEarlier: before.top.length };
+    const now = await ndcg(recent, 0);
+    return { measures: { earlier: before.value, recent: now.value }, shares: counts, numEarlier: before.value === null ? 0 : earlier.length, numRecent: now.value === null ? 0 : recent.length };
   }
 
   /**
-   * Why weights may not serve, or null where they may: no measure is lower than that of the served ones, and no item has entered the
-   * lists of many more users.
+   * Why weights may not serve, or null where they may: NDCG@10 is no lower than that of the served ones, neither on earlier events nor on
+   * these and recent ones together, and no item has entered the lists of many more users, as one does that bots have pushed. Recent
+   * events alone decide nothing where there are earlier ones: they are few, and the very ones that bots would make.
    *
    * @param nameOf an item's id
    */
   verdict(served: GuardView, learnt: GuardView, nameOf: (item: number) => string): string | null {
-    for (const part of ["earlier", "recent"] as const) {
-      const [before, after] = [served.measures[part], learnt.measures[part]];
-      if (before !== null && !(after! >= before)) return `NDCG@10 on ${part} events fell from ${before.toFixed(4)} to ${after!.toFixed(4)}`;
-    }
+    const fell = (what: string, before: number | null, after: number | null) => (before !== null && !(after! >= before) ? `NDCG@10 on ${what} events fell from ${before.toFixed(4)} to ${after!.toFixed(4)}` : null);
+    const reason = fell("earlier", served.measures.earlier, learnt.measures.earlier) ?? fell("earlier and recent", overall(served), overall(learnt));
+    if (reason !== null) return reason;
+    const risen = mostRisen(served, learnt);
     // Three standard deviations of a share in so many users, at most.
     const allowed = Math.max(MAX_RISE, 1.5 / Math.sqrt(learnt.numEarlier));
-    for (const [item, share] of learnt.shares) {
-      const before = served.shares.get(item) ?? 0;
-      if (share - before > allowed) return `${JSON.stringify(nameOf(item))} would enter the first ten items of ${percent(share)} of users, from ${percent(before)}`;
-    }
+    if (risen && risen.to - risen.from > allowed) return `${JSON.stringify(nameOf(risen.item))} would enter the first ten items of ${percent(risen.to)} of users, from ${percent(risen.from)}`;
     return null;
   }
+}
+
+/** The item that has entered the most lists, by the share of users. Null where nobody's lists are known. */
+export function mostRisen(served: GuardView, learnt: GuardView): { readonly item: number; readonly from: number; readonly to: number } | null {
+  let most: { item: number; from: number; to: number } | null = null;
+  for (const [item, to] of learnt.shares) {
+    const from = served.shares.get(item) ?? 0;
+    if (!most || to - from > most.to - most.from) most = { item, from, to };
+  }
+  return most;
+}
+
+/** Over all held-out events. */
+function overall({ measures: { earlier, recent }, numEarlier, numRecent }: GuardView): number | null {
+  return numEarlier + numRecent === 0 ? null : ((earlier ?? 0) * numEarlier + (recent ?? 0) * numRecent) / (numEarlier + numRecent);
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -64,6 +64,8 @@ export class Learner {
       throwIfAborted(signal, "SequentialRecommender.update");
       const batch = collate(rows, { rowNumbers: rows.map((_, row) => i * batchSize + row), batchSize, training: true, seed, epoch: round });
       const report = await this.step.run([batch], { step: i, learningRate: learningRate * Math.min(1, (i + 1) / WARMUP_STEPS), restartsSums: true, read: true });
+      // Promises alone never let a timer, a request or a click through.
+      await new Promise<void>((resolve) => setTimeout(resolve));
       if (report!.finiteSteps !== 1) throw new HeddleError("TRAINING_DIVERGED", `[SequentialRecommender.update] the gradient is not finite at step ${i + 1} of ${batches.length}: lower learningRate, now ${learningRate}. The served weights are as they were`);
     }
     throwIfAborted(signal, "SequentialRecommender.update");

@@ -4,7 +4,7 @@ import { throwIfAborted } from "../../inference/encode.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { RankedTargets, RankRequest } from "../evaluation/recommender.ts";
 import { Scorer } from "../scorer.ts";
-import { Guard } from "./guard.ts";
+import { Guard, mostRisen } from "./guard.ts";
 import { generationsOf } from "./journal-records.ts";
 import { Journal, type JournalReport } from "./journal.ts";
 import { Learner, readWeights, writeWeights, type Weights } from "./learner.ts";
@@ -202,7 +202,7 @@ export class LiveUpdates {
       return null;
     }
     const numEvents = rows.reduce((sum, row) => sum + numLabels(row), 0);
-    const unchanged = (reason: string): LearningReport => ({ accepted: false, reason, numEvents, numSteps: 0, before: NOTHING, after: NOTHING, generation: this.generation, seconds: (performance.now() - startMs) / 1000 });
+    const unchanged = (reason: string): LearningReport => ({ accepted: false, reason, numEvents, numSteps: 0, before: NOTHING, after: NOTHING, risen: null, generation: this.generation, seconds: (performance.now() - startMs) / 1000 });
     if (!this.guard.isReady) return unchanged("too few users are held back to judge new weights by: give interactions to fromPretrained, or a larger guardShare; the events wait");
     const { learner, scorer } = (this.learner ??= this.makeLearner());
     const old = [...histories.trusted()].filter(([userId, { length }]) => length >= 2 && !this.guard.watches(userId)).map(([, history]) => history);
@@ -212,8 +212,9 @@ export class LiveUpdates {
     await learner.learn(batches, round, signal);
     const after = await view(scorer);
     const reason = this.guard.verdict(before, after, (item) => catalogue.itemIds[item]!);
+    const risen = mostRisen(before, after);
     await this.settle(events, reason === null ? await readWeights(learner.model) : null);
-    return { accepted: reason === null, ...(reason !== null && { reason }), numEvents, numSteps: batches.length, before: before.measures, after: after.measures, generation: this.generation, seconds: (performance.now() - startMs) / 1000 };
+    return { accepted: reason === null, ...(reason !== null && { reason }), numEvents, numSteps: batches.length, before: before.measures, after: after.measures, risen: risen && { itemId: catalogue.itemIds[risen.item]!, from: risen.from, to: risen.to }, generation: this.generation, seconds: (performance.now() - startMs) / 1000 };
   }
 
   private makeLearner(): { readonly learner: Learner; readonly scorer: Scorer } {

@@ -1,7 +1,7 @@
 import { HeddleError } from "@heddle/kernels";
 import type { UpdateSettings } from "./types.ts";
 
-const DEFAULTS = { eventsPerRound: 256, numEpochs: 2, learningRate: 3e-4, batchSize: 32, replayRatio: 3, guardShare: 0.1, guardEvents: 1000, maxEventsPerMinute: 100, maxItemShare: 0.1, seed: 42 } as const;
+const DEFAULTS = { eventsPerRound: 256, numEpochs: 2, learningRate: 3e-4, batchSize: 32, replayRatio: 3, guardShare: 0.1, guardEvents: 1000, maxEventsPerMinute: 100, maxItemShare: 0.05, seed: 42 } as const;
 const DEFAULT_NEGATIVES = 1024;
 
 /** With the defaults of what is not given. Throws INVALID_ARGUMENT. */

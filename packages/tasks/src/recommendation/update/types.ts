@@ -25,7 +25,7 @@ export interface UpdateSettings {
   readonly maxEventsPerMinute?: number;
   /**
    * An item that has a larger share of a round's events than this, and ten times its share of all earlier ones, is not learnt from.
-   * Default 0.1; 1 turns it off, and with it the rule for newcomers who all did the same.
+   * Default 0.05; 1 turns it off, and with it the rule for newcomers who all did the same.
    */
   readonly maxItemShare?: number;
   /** Default 42. */
@@ -78,6 +78,8 @@ export interface LearningReport {
   readonly before: GuardMeasures;
   /** Of the weights that were learnt, whether accepted or not. */
   readonly after: GuardMeasures;
+  /** The item that entered the first ten of the most users with these weights, and the share of users that had and have it there. */
+  readonly risen: { readonly itemId: string; readonly from: number; readonly to: number } | null;
   /** Number of the weights that serve after this round: 0 are those that the recommender was made with. */
   readonly generation: number;
   readonly seconds: number;

@@ -1,11 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SequentialRecommender } from "../recommender.ts";
-import { customers, nextOf, openShop, settings, visits } from "../testing/shop.ts";
-import type { LiveEvent, UpdateSettings } from "./types.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openDevice } from "@heddle/kernels";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SequentialRecommender } from "../recommender.ts";
+import { customers, nextOf, openShop, settings, visits } from "../testing/shop.ts";
+import type { LearningReport, LiveEvent, UpdateSettings } from "./types.ts";
 
+const device = await openDevice({ device: "cpu" });
 let folder: string;
 const opened: SequentialRecommender[] = [];
 beforeAll(async () => {
@@ -15,12 +17,13 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const recommender of opened) recommender.dispose();
+  device.dispose();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** The trained shop, with nothing streamed yet. */
 async function shop(updates: UpdateSettings = {}): Promise<SequentialRecommender> {
-  const recommender = await SequentialRecommender.fromPretrained(folder, { device: "cpu", interactions: customers, updates: { ...settings, ...updates } });
+  const recommender = await SequentialRecommender.fromPretrained(folder, { device, interactions: customers, updates: { ...settings, ...updates } });
   opened.push(recommender);
   return recommender;
 }
@@ -35,8 +38,8 @@ async function ndcg(recommender: SequentialRecommender): Promise<number> {
   return sum / 80;
 }
 
-/** Many new users who each look at three ordinary items, and then at one that nobody asks for. */
-const poison = (bots: number): LiveEvent[] => Array.from({ length: bots }, (_, bot) => [bot, bot + 1, bot + 2, 20, 20 + (bot % 2), 20].map((item, i) => ({ userId: `bot-${bot}`, itemId: `item-${item % 40}`, time: 1.7e12 + bot * 1000 + i }))).flat();
+/** New users who each go some ordinary way, and then all to one item. */
+const poison: LiveEvent[] = Array.from({ length: 60 }, (_, bot) => [0, 1, 2, 3, 4, 38 - (bot % 28)].map((step) => (bot % 28) + step).map((item, i) => ({ userId: `bot-${bot}`, itemId: `item-${item}`, time: 1.7e12 + bot * 1000 + i }))).flat();
 
 describe("SequentialRecommender.update", () => {
   it("answers from a click at once, without any training", async () => {
@@ -53,34 +56,36 @@ describe("SequentialRecommender.update", () => {
 
   it("learns from a stream what the frozen model does not know, and can go back", async () => {
     const [frozen, live] = [await shop(), await shop()];
-    for (let begin = 0; begin < 400; begin += 80) {
-      const batch = visits(0, 80, 5).slice(begin, begin + 80);
+    const rounds: LearningReport[] = [];
+    const clicks = visits(0, 80, 5);
+    for (let begin = 0; begin < clicks.length; begin += 80) {
+      const batch = clicks.slice(begin, begin + 80);
       await frozen.update(batch, { learn: "never" });
-      const { learning } = await live.update(batch);
-      if (begin < 240 || learning === null) continue;
+      const { learning } = await live.update(batch, { learn: begin + 80 === clicks.length ? "now" : "auto" });
+      if (learning) rounds.push(learning);
     }
-    const { learning, waiting } = await live.update([], { learn: "now" });
-    expect(learning, JSON.stringify(learning)).toMatchObject({ accepted: true });
-    expect(waiting).toBe(0);
-    expect(learning!.after.earlier).toBeGreaterThanOrEqual(learning!.before.earlier!);
-    expect(learning!.after.recent).toBeGreaterThan(learning!.before.recent!);
+    const accepted = rounds.filter((round) => round.accepted);
+    expect(accepted.length, JSON.stringify(rounds)).toBeGreaterThan(0);
+    for (const { before, after } of accepted) {
+      expect(after.earlier).toBeGreaterThanOrEqual(before.earlier!);
+    }
     const [before, after] = [await ndcg(frozen), await ndcg(live)];
     expect(after).toBeGreaterThan(before + 0.1);
-    const { generation } = learning!;
-    expect(await live.rollback()).toEqual({ generation: generation - 1, changed: true });
-    expect(await live.rollback()).toEqual({ generation: generation - 1, changed: false });
+    expect(await live.rollback()).toEqual({ generation: accepted.length - 1, changed: true });
+    expect(await live.rollback()).toEqual({ generation: accepted.length - 1, changed: false });
+    if (accepted.length === 1) expect(await live.recommend({ userId: "visitor-1" })).toEqual(await frozen.recommend({ userId: "visitor-1" }));
   });
 
   it("refuses a poisoned stream by its guard alone, and by name before it learns", async () => {
-    const guarded = await shop({ maxItemShare: 1 });
+    const guarded = await shop({ maxItemShare: 1, learningRate: 0.01, numEpochs: 4 });
     const before = await guarded.recommend({ history: ["item-3", "item-4"] });
-    const { accepted, learning } = await guarded.update(poison(100));
-    expect(accepted).toBe(600);
-    expect(learning, JSON.stringify(learning)).toMatchObject({ accepted: false, generation: 0, reason: expect.stringMatching(/NDCG@10 on earlier events fell|"item-20" would enter/) });
+    const { accepted, learning } = await guarded.update(poison);
+    expect(accepted).toBe(360);
+    expect(learning, JSON.stringify(learning)).toMatchObject({ accepted: false, generation: 0, reason: expect.stringMatching(/NDCG@10 on earlier events fell|"item-38" would enter/) });
     expect(await guarded.recommend({ history: ["item-3", "item-4"] })).toEqual(before);
-    const named = await shop();
-    const { refused } = await named.update(poison(100));
-    expect(refused).toEqual([{ reason: "item-surge", numEvents: expect.any(Number), userIds: expect.any(Array), itemIds: ["item-20"] }]);
+    const named = await shop({ maxItemShare: 0.1 });
+    const { refused } = await named.update(poison);
+    expect(refused).toEqual([{ reason: "item-surge", numEvents: expect.any(Number), userIds: expect.any(Array), itemIds: ["item-38"] }]);
   });
 
   it("refuses bots, repeats and newcomers who are all the same", async () => {
@@ -119,24 +124,25 @@ describe("SequentialRecommender.update", () => {
   });
 
   it("waits where nobody is held back to judge by, and stops when told", async () => {
-    const blank = await SequentialRecommender.fromPretrained(folder, { device: "cpu", updates: { ...settings, guardShare: 0.01 } });
+    const blank = await SequentialRecommender.fromPretrained(folder, { device, updates: { ...settings, guardShare: 0.01 } });
     opened.push(blank);
     expect(await blank.update(visits(0, 60, 5))).toMatchObject({ accepted: 300, waiting: expect.any(Number), learning: { accepted: false, numSteps: 0, reason: expect.stringContaining("give interactions") } });
     expect((await blank.recommend({ userId: "visitor-3" }))[0]).not.toHaveProperty("fallback");
     const recommender = await shop();
     const controller = new AbortController();
-    const stopped = recommender.update(visits(0, 60, 5), { signal: controller.signal });
+    const stopped = recommender.update(visits(0, 50, 5), { signal: controller.signal });
     setTimeout(() => controller.abort(), 5);
     await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
-    expect((await recommender.update([], { learn: "never" })).waiting).toBeGreaterThan(200);
+    expect((await recommender.update([], { learn: "never" })).waiting).toBeGreaterThan(150);
     expect(await recommender.rollback()).toEqual({ generation: 0, changed: false });
   });
 
   it("answers while it learns", async () => {
     const recommender = await shop();
     const before = await recommender.recommend({ history: ["item-3"] });
+    await recommender.update(visits(0, 30, 5), { learn: "never" });
     let isDone = false;
-    const learning = recommender.update(visits(0, 80, 5)).then(() => (isDone = true));
+    const learning = recommender.update([], { learn: "now" }).then(() => (isDone = true));
     let answers = 0;
     while (!isDone && answers < 1000) {
       const answer = await recommender.recommend({ history: ["item-3"] });
