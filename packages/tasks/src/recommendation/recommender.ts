@@ -187,7 +187,7 @@ export class SequentialRecommender implements ItemRanker {
    *
    * @throws INVALID_ARGUMENT for an unknown item, with its id; DATA_INVALID for an empty id, a time that is no milliseconds since 1970, or
    * times on some events only; DISK_FULL, FOLDER_NOT_WRITABLE of the journal: in all these cases nothing of the call was taken.
-   * TRAINING_DIVERGED, ABORTED: the events are in the histories and wait, and the served weights are as they were
+   * TRAINING_DIVERGED, and ABORTED once it learns: the events are in the histories and wait, and the served weights are as they were
    */
   async update(events: readonly LiveEvent[], options: UpdateOptions = {}): Promise<UpdateReport> {
     this.assertUsable();

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { formatShape, HeddleError } from "@heddle/kernels";
 import { lockFolder, openFileSource, SafetensorsReader, statesToWrite, syncFolder, writeSafetensors, type FolderLock, type Model } from "@heddle/transformer";
 import { checkBeginning, parseRecord, type JournalBeginning, type JournalRecord } from "./journal-records.ts";
-import { readWeights, type Weights } from "./learner.ts";
+import { ITEM_TABLE, readWeights, type Weights } from "./learner.ts";
 
 const EVENTS_FILE = "updates.jsonl";
 const WEIGHTS_FILE = /^weights-(\d+)\.safetensors$/;
@@ -79,21 +79,31 @@ export class Journal {
     }
   }
 
-  async saveWeights(generation: number, model: Model): Promise<void> {
-    await writeSafetensors(this.weightsFile(generation), statesToWrite(model.parameters), { metadata: { format: "pt", generation: String(generation) } });
+  /** @param numItems how many rows of the table, behind padding's, are items */
+  async saveWeights(generation: number, model: Model, numItems: number): Promise<void> {
+    await writeSafetensors(this.weightsFile(generation), statesToWrite(model.parameters), { metadata: { format: "pt", items: String(numItems) } });
   }
 
-  /** Throws CHECKPOINT_MISMATCH where they are of another shape than the model's, and what reading safetensors throws. */
-  async readWeights(generation: number, { parameters }: Model): Promise<Weights> {
+  /**
+   * Rows of items that were added since the weights were written stay as the model has them.
+   *
+   * @throws CHECKPOINT_MISMATCH where they are of another shape than the model's, and what reading safetensors throws
+   */
+  async readWeights(generation: number, model: Model): Promise<Weights> {
     const file = this.weightsFile(generation);
     const reader = await SafetensorsReader.open(await openFileSource(file));
     try {
-      const weights = new Map<string, Weights extends ReadonlyMap<string, infer Data> ? Data : never>();
-      for (const [name, { type }] of parameters) {
+      const weights = new Map(await readWeights(model));
+      const rows = Number(reader.metadata["items"]) + 1;
+      for (const [name, { type }] of model.parameters) {
         const found = reader.entries.get(name);
-        if (!found || formatShape(found.shape) !== formatShape(type.shape)) throw new HeddleError("CHECKPOINT_MISMATCH", `[${file}] has ${found ? `${name} ${formatShape(found.shape)}` : `no ${name}`}, the model wants ${name} ${formatShape(type.shape)}: open the journal with as many items as it was written with`);
+        const fits = found && (name === ITEM_TABLE ? rows <= type.shape[0]! && rows <= found.shape[0]! && found.shape[1] === type.shape[1] : formatShape(found.shape) === formatShape(type.shape));
+        if (!fits) throw new HeddleError("CHECKPOINT_MISMATCH", `[${file}] has ${found ? `${name} ${formatShape(found.shape)}` : `no ${name}`}, the model wants ${name} ${formatShape(type.shape)}: add the items again that the recommender had when it was written, and then open the journal`);
       }
-      for await (const { name, data } of reader.stream({ names: parameters.keys() })) weights.set(name, data);
+      for await (const { name, data, shape } of reader.stream({ names: model.parameters.keys() })) {
+        if (name === ITEM_TABLE) (weights.get(name) as Float32Array).set((data as Float32Array).subarray(0, rows * shape[1]!));
+        else weights.set(name, data);
+      }
       return weights;
     } finally {
       await reader.close();
@@ -148,10 +158,10 @@ async function readRecords(log: FileHandle, file: string): Promise<{ records: Jo
   return { records, sizeBytes, tornBytes: size - sizeBytes };
 }
 
-/** Sixteen hexadecimal digits of the SHA-256 of all weights, in the order of their names. */
+/** Sixteen hexadecimal digits of the SHA-256 of all weights but the table of items, which may have grown, in the order of their names. */
 async function fingerprint(model: Model): Promise<string> {
   const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
-  for (const [name, data] of [...(await readWeights(model))].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const [name, data] of [...(await readWeights(model))].filter(([name]) => name !== ITEM_TABLE).sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return hash.digest("hex").slice(0, 16);
 }
 

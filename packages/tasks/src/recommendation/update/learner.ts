@@ -7,6 +7,9 @@ import { windowCollator } from "../windows.ts";
 /** Host copies of a model's parameters, by name. */
 export type Weights = ReadonlyMap<string, HostTensor["data"]>;
 
+/** The parameter with a row for each item. */
+export const ITEM_TABLE = "item_embeddings.weight";
+
 export interface LearnerOptions {
   readonly numItems: number;
   readonly batchSize: number;

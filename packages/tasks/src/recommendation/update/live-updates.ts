@@ -1,4 +1,4 @@
-import { HeddleError } from "@heddle/kernels";
+import { HeddleError, type State } from "@heddle/kernels";
 import type { Model, SASRecConfig } from "@heddle/transformer";
 import { throwIfAborted } from "../../inference/encode.ts";
 import type { Catalogue } from "../catalogue.ts";
@@ -7,7 +7,7 @@ import { Scorer } from "../scorer.ts";
 import { Guard, mostRisen } from "./guard.ts";
 import { generationsOf } from "./journal-records.ts";
 import { Journal, type JournalReport } from "./journal.ts";
-import { Learner, readWeights, writeWeights, type Weights } from "./learner.ts";
+import { ITEM_TABLE, Learner, readWeights, writeWeights, type Weights } from "./learner.ts";
 import type { LiveHistories } from "./live-histories.ts";
 import { batchesOf, numLabels, rowsOfNew } from "./rows.ts";
 import { checkEvents, findSuspects, Pace, Refusals, type CheckedEvent, type Suspects, type WaitingEvent } from "./screen.ts";
@@ -17,7 +17,7 @@ import type { LearningReport, LiveEvent, RollbackReport, UpdateOptions, UpdateRe
 /** Events that may wait; beyond it the oldest are never learnt, though their histories keep them. */
 const MOST_WAITING = 65_536;
 
-/** What updates need of the recommender that is being served. */
+/** What updates need of the recommender that is being served: as it is at the time, as items may be added. */
 export interface ServedRecommender {
   readonly model: Model;
   readonly scorer: Scorer;
@@ -41,9 +41,9 @@ export class LiveUpdates {
   private readonly settings: Required<UpdateSettings>;
   private readonly pace: Pace;
   private readonly guard: Guard;
-  private learner: { readonly learner: Learner; readonly scorer: Scorer } | undefined;
+  private learner: { readonly learner: Learner; readonly scorer: Scorer; readonly numItems: number; readonly table: State } | undefined;
   private waiting: WaitingEvent[] = [];
-  private previous: { readonly weights: Weights; readonly generation: number } | undefined;
+  private previous: { readonly weights: Weights; readonly generation: number; readonly numItems: number } | undefined;
   private generation = 0;
   /** Generations are numbered without a gap and never twice, though some were gone back from. */
   private lastGeneration = 0;
@@ -83,7 +83,8 @@ export class LiveUpdates {
   /** Back to the weights before the round that was accepted last; once, as no older ones are kept. */
   rollback(): Promise<RollbackReport> {
     return this.next(async () => {
-      if (!this.previous) return { generation: this.generation, changed: false };
+      // Weights from before items were added know nothing of these.
+      if (this.previous?.numItems !== this.served.catalogue.size) return { generation: this.generation, changed: false };
       const { weights, generation } = this.previous;
       await this.journal?.append({ type: "rollback", generation });
       this.serve(weights, generation);
@@ -91,6 +92,11 @@ export class LiveUpdates {
       await this.journal?.keepWeights([generation]);
       return { generation, changed: true };
     });
+  }
+
+  /** Runs what replaces the model's table, such as an addition of items, while nothing learns from it. */
+  betweenRounds<T>(work: () => Promise<T>): Promise<T> {
+    return this.next(work);
   }
 
   /** Goes on where a folder left off, and writes everything to it from now on. */
@@ -118,7 +124,7 @@ export class LiveUpdates {
         const learnt = this.waiting.splice(0, this.waiting.length - record.left);
         if (record.accepted) for (const { userId } of learnt) histories.trust(userId);
       }
-      if (before) this.previous = { weights: before, generation: previous };
+      if (before) this.previous = { weights: before, generation: previous, numItems: catalogue.size };
       if (now) this.serve(now, current);
       this.lastGeneration = last;
       this.journal = journal;
@@ -139,8 +145,7 @@ export class LiveUpdates {
 
   dispose(): void {
     this.stop.abort();
-    this.learner?.scorer.dispose();
-    this.learner?.learner.dispose();
+    this.disposeLearner();
     void this.journal?.close();
   }
 
@@ -204,7 +209,7 @@ export class LiveUpdates {
     const numEvents = rows.reduce((sum, row) => sum + numLabels(row), 0);
     const unchanged = (reason: string): LearningReport => ({ accepted: false, reason, numEvents, numSteps: 0, before: NOTHING, after: NOTHING, risen: null, generation: this.generation, seconds: (performance.now() - startMs) / 1000 });
     if (!this.guard.isReady) return unchanged("too few users are held back to judge new weights by: give interactions to fromPretrained, or a larger guardShare; the events wait");
-    const { learner, scorer } = (this.learner ??= this.makeLearner());
+    const { learner, scorer } = this.presentLearner();
     const old = [...histories.trusted()].filter(([userId, { length }]) => length >= 2 && !this.guard.watches(userId)).map(([, history]) => history);
     const batches = batchesOf(rows, old, { ...this.settings, maxLength: this.maxLength }, round);
     const view = (by: Scorer) => this.guard.view((requests, topK) => this.served.rank(by, requests, topK, signal), suspects.items);
@@ -217,9 +222,22 @@ export class LiveUpdates {
     return { accepted: reason === null, ...(reason !== null && { reason }), numEvents, numSteps: batches.length, before: before.measures, after: after.measures, risen: risen && { itemId: catalogue.itemIds[risen.item]!, from: risen.from, to: risen.to }, generation: this.generation, seconds: (performance.now() - startMs) / 1000 };
   }
 
-  private makeLearner(): { readonly learner: Learner; readonly scorer: Scorer } {
-    const learner = new Learner(this.served.model, { ...this.settings, numItems: this.served.catalogue.size });
-    return { learner, scorer: new Scorer(learner.model) };
+  /** One for the items that there are. */
+  private presentLearner(): { readonly learner: Learner; readonly scorer: Scorer } {
+    const { model, catalogue } = this.served;
+    const [table, numItems] = [model.parameters.get(ITEM_TABLE)!, catalogue.size];
+    if (this.learner && (this.learner.table !== table || this.learner.numItems !== numItems)) this.disposeLearner();
+    if (!this.learner) {
+      const learner = new Learner(model, { ...this.settings, numItems });
+      this.learner = { learner, scorer: new Scorer(learner.model), numItems, table };
+    }
+    return this.learner;
+  }
+
+  private disposeLearner(): void {
+    this.learner?.scorer.dispose();
+    this.learner?.learner.dispose();
+    this.learner = undefined;
   }
 
   /** Windows of all users who have something to learn from. */
@@ -242,7 +260,7 @@ export class LiveUpdates {
     const left = () => this.waiting.filter((event) => !done.has(event));
     const { journal } = this;
     if (journal) {
-      if (weights) await journal.saveWeights(generation, this.learner!.learner.model);
+      if (weights) await journal.saveWeights(generation, this.learner!.learner.model, this.served.catalogue.size);
       await this.inTurn(async () => {
         await journal.append({ type: "round", accepted: weights !== null, generation, left: left().length });
         this.waiting = left();
@@ -250,7 +268,7 @@ export class LiveUpdates {
     } else this.waiting = left();
     if (!weights) return;
     for (const { userId } of events) this.served.histories.trust(userId);
-    this.previous = { weights: await readWeights(this.served.model), generation: this.generation };
+    this.previous = { weights: await readWeights(this.served.model), generation: this.generation, numItems: this.served.catalogue.size };
     this.lastGeneration = generation;
     this.serve(weights, generation);
     await this.journal?.keepWeights([this.previous.generation, generation]);

@@ -15,8 +15,8 @@ export interface UpdateSettings {
   /** Items drawn for each step, which the sampled softmax sets against the one that came. Default 1024, or as many as the catalogue has. */
   readonly numNegatives?: number;
   /**
-   * Share of users, chosen by their ids, from whom nothing is ever learnt: what they do next decides whether new weights may serve.
-   * Default 0.1.
+   * Share of users, chosen by their ids, from whom nothing is ever learnt: what they do next decides whether new weights may serve. The
+   * last event of each should be one that the model was not trained on, as `fit` leaves them out. Default 0.1.
    */
   readonly guardShare?: number;
   /** At most so many events of these users are ranked, of earlier ones and of recent ones each. Default 1000. */
