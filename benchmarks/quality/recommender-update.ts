@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { HeddleError, readInteractionsFile, SequentialRecommender, type Interactions, type LearningReport, type LiveEvent, type UpdateSettings } from "@heddle/tasks";
+import { HeddleError, readInteractionsFile, SequentialRecommender, type InteractionEvent, type Interactions, type LearningReport, type UpdateSettings } from "@heddle/tasks";
 
 // Does learning from a stream make the next answers better, and does the guard refuse a poisoned one?
 //
@@ -71,7 +71,7 @@ function interval(differences: readonly number[]): [number, number] {
 const inWords = ({ accepted, reason, numEvents: learnt, numSteps, before, after, risen, seconds }: LearningReport) =>
   `${accepted ? "accepted" : `refused (${reason})`}: ${learnt} events, ${numSteps} steps, ${seconds.toFixed(1)} s; guard earlier ${before.earlier?.toFixed(4)} → ${after.earlier?.toFixed(4)}, recent ${before.recent?.toFixed(4)} → ${after.recent?.toFixed(4)}; most risen: ${risen && `${risen.itemId} ${(100 * risen.from).toFixed(1)} % → ${(100 * risen.to).toFixed(1)} %`}`;
 
-async function stream(recommender: SequentialRecommender, events: readonly LiveEvent[]) {
+async function stream(recommender: SequentialRecommender, events: readonly InteractionEvent[]) {
   const rounds = [];
   for (let begin = 0; begin < events.length; begin += CALL) {
     const last = begin + CALL >= events.length;
@@ -83,7 +83,7 @@ async function stream(recommender: SequentialRecommender, events: readonly LiveE
 
 const numEvents = Number(values.events);
 const shown: Record<"frozen" | "nightly" | "live" | "control", number[]> = { frozen: [], nightly: [], live: [], control: [] };
-const eventOf = (user: number, fromEnd: number): LiveEvent => ({ userId: read.userIds[user]!, itemId: read.itemIds[read.histories[user]!.at(-fromEnd)!]! });
+const eventOf = (user: number, fromEnd: number): InteractionEvent => ({ userId: read.userIds[user]!, itemId: read.itemIds[read.histories[user]!.at(-fromEnd)!]! });
 const streams = [];
 for (let number = 0; number < Number(values.streams); number++) {
   const users = Array.from({ length: numEvents }, (_, i) => first + number * numEvents + i).filter((user) => user < end);
@@ -117,7 +117,7 @@ async function poisoned(updates: UpdateSettings) {
   const counts = new Map<number, number>();
   for (const history of known.histories) for (const item of history) counts.set(item, (counts.get(item) ?? 0) + 1);
   const target = read.itemIds[[...counts].sort((a, b) => a[1] - b[1] || a[0] - b[0])[0]![0]]!;
-  const events = Array.from({ length: BOTS }, (_, bot) => [...Array.from(known.histories[bot * 7]!.subarray(0, 3), (item) => read.itemIds[item]!), target].map((itemId): LiveEvent => ({ userId: `bot-${bot}`, itemId }))).flat();
+  const events = Array.from({ length: BOTS }, (_, bot) => [...Array.from(known.histories[bot * 7]!.subarray(0, 3), (item) => read.itemIds[item]!), target].map((itemId): InteractionEvent => ({ userId: `bot-${bot}`, itemId }))).flat();
   const { refused, learning } = await recommender.update(events, { learn: "now" });
   return { target, numEvents: events.length, refused, learning };
 }

@@ -3,6 +3,7 @@ import { loadModel, modelPlan, openModelFolder, recommenderFolder, saveModel, ty
 import { HeldDevice } from "../inference/device.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { aligned, Catalogue, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
+import type { InteractionEvent } from "./data/from-events.ts";
 import { countItems } from "./data/select-events.ts";
 import { diversify } from "./diversify.ts";
 import type { ItemRanker, RankedTargets, RankRequest } from "./evaluation/recommender.ts";
@@ -15,7 +16,7 @@ import { Scorer, type BestRows } from "./scorer.ts";
 import type { JournalReport } from "./update/journal.ts";
 import { LiveHistories } from "./update/live-histories.ts";
 import { LiveUpdates } from "./update/live-updates.ts";
-import type { LiveEvent, RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./update/types.ts";
+import type { RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./update/types.ts";
 import type { ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
 
 const DEFAULT_TOP_K = 10;
@@ -189,7 +190,7 @@ export class SequentialRecommender implements ItemRanker {
    * times on some events only; DISK_FULL, FOLDER_NOT_WRITABLE of the journal: in all these cases nothing of the call was taken.
    * TRAINING_DIVERGED, and ABORTED once it learns: the events are in the histories and wait, and the served weights are as they were
    */
-  async update(events: readonly LiveEvent[], options: UpdateOptions = {}): Promise<UpdateReport> {
+  async update(events: readonly InteractionEvent[], options: UpdateOptions = {}): Promise<UpdateReport> {
     this.assertUsable();
     return this.updates.update(events, options);
   }

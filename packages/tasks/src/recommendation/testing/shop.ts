@@ -1,5 +1,6 @@
+import type { InteractionEvent } from "../data/from-events.ts";
 import { SequentialRecommender } from "../recommender.ts";
-import type { LiveEvent, UpdateSettings } from "../update/types.ts";
+import type { UpdateSettings } from "../update/types.ts";
 
 // A shop of 40 items in a circle, for tests. Its customers go round it step by step, but hardly ever where it has its newest items, from
 // number 30 on. Visitors of today do.
@@ -24,7 +25,7 @@ export function openShop(updates: UpdateSettings = {}): Promise<SequentialRecomm
 const placeOf = (visitor: number, click: number) => 30 + (visitor % 9) + click;
 
 /** The first `length` clicks of visitors number `from` to `to`; one click each in turn. */
-export function visits(from: number, to: number, length: number): LiveEvent[] {
+export function visits(from: number, to: number, length: number): InteractionEvent[] {
   return Array.from({ length }, (_, i) => Array.from({ length: to - from }, (_visitor, n) => ({ userId: `visitor-${from + n}`, itemId: itemId(placeOf(from + n, i)), time: 1.7e12 + i * 60_000 + n }))).flat();
 }
 

@@ -2,6 +2,7 @@ import { HeddleError, type State } from "@heddle/kernels";
 import type { Model, SASRecConfig } from "@heddle/transformer";
 import { throwIfAborted } from "../../inference/encode.ts";
 import type { Catalogue } from "../catalogue.ts";
+import type { InteractionEvent } from "../data/from-events.ts";
 import type { RankedTargets, RankRequest } from "../evaluation/recommender.ts";
 import { Scorer } from "../scorer.ts";
 import { Guard, mostRisen } from "./guard.ts";
@@ -12,7 +13,7 @@ import type { LiveHistories } from "./live-histories.ts";
 import { batchesOf, numLabels, rowsOfNew } from "./rows.ts";
 import { checkEvents, findSuspects, Pace, Refusals, type CheckedEvent, type Suspects, type WaitingEvent } from "./screen.ts";
 import { resolveSettings } from "./settings.ts";
-import type { LearningReport, LiveEvent, RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./types.ts";
+import type { LearningReport, RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./types.ts";
 
 /** Events that may wait; beyond it the oldest are never learnt, though their histories keep them. */
 const MOST_WAITING = 65_536;
@@ -69,7 +70,7 @@ export class LiveUpdates {
     return (this.served.model.config as SASRecConfig).maxPositionEmbeddings;
   }
 
-  async update(events: readonly LiveEvent[], { learn = "auto", signal }: UpdateOptions): Promise<UpdateReport> {
+  async update(events: readonly InteractionEvent[], { learn = "auto", signal }: UpdateOptions): Promise<UpdateReport> {
     throwIfAborted(signal, "SequentialRecommender.update");
     const checked = checkEvents(events, this.served.catalogue);
     const refusals = new Refusals();

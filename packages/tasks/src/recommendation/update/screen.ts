@@ -1,8 +1,9 @@
 import { HeddleError } from "@heddle/kernels";
 import type { Catalogue } from "../catalogue.ts";
+import type { InteractionEvent } from "../data/from-events.ts";
 import { parseTime } from "../data/times.ts";
 import type { LiveHistories } from "./live-histories.ts";
-import type { LiveEvent, RefusalReason, RefusedEvents } from "./types.ts";
+import type { RefusalReason, RefusedEvents } from "./types.ts";
 
 /** Of a bot's id in a report; the counts say how many there were. */
 const MOST_NAMED = 10;
@@ -27,7 +28,7 @@ export interface CheckedEvent {
  * @throws INVALID_ARGUMENT for an unknown item, with its id; DATA_INVALID for an empty id, a time that is none or no milliseconds, or
  * times on some events only
  */
-export function checkEvents(events: readonly LiveEvent[], catalogue: Catalogue): CheckedEvent[] {
+export function checkEvents(events: readonly InteractionEvent[], catalogue: Catalogue): CheckedEvent[] {
   const invalid = (what: string) => new HeddleError("DATA_INVALID", `[SequentialRecommender.update] ${what}. Nothing of this call was taken`);
   const checked = events.map(({ userId, itemId, time }, i): CheckedEvent => {
     for (const [name, id] of [["userId", userId], ["itemId", itemId]] as const) {

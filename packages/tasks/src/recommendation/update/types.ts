@@ -1,5 +1,3 @@
-import type { InteractionEvent } from "../data/from-events.ts";
-
 /** How a recommender that is being served keeps learning. */
 export interface UpdateSettings {
   /** Accepted events that a round of learning waits for. Default 256. */
@@ -105,6 +103,3 @@ export interface RollbackReport {
   /** False where there were none to go back to: then nothing changed. */
   readonly changed: boolean;
 }
-
-/** What somebody touched just now. */
-export type LiveEvent = InteractionEvent;

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDevice } from "@heddle/kernels";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { InteractionEvent } from "../data/from-events.ts";
 import { SequentialRecommender } from "../recommender.ts";
 import { customers, nextOf, openShop, settings, visits } from "../testing/shop.ts";
-import type { LearningReport, LiveEvent, UpdateSettings } from "./types.ts";
+import type { LearningReport, UpdateSettings } from "./types.ts";
 
 const device = await openDevice({ device: "cpu" });
 let folder: string;
@@ -39,7 +40,7 @@ async function ndcg(recommender: SequentialRecommender): Promise<number> {
 }
 
 /** New users who each go some ordinary way, and then all to one item. */
-const poison: LiveEvent[] = Array.from({ length: 60 }, (_, bot) => [0, 1, 2, 3, 4, 38 - (bot % 28)].map((step) => (bot % 28) + step).map((item, i) => ({ userId: `bot-${bot}`, itemId: `item-${item}`, time: 1.7e12 + bot * 1000 + i }))).flat();
+const poison: InteractionEvent[] = Array.from({ length: 60 }, (_, bot) => [0, 1, 2, 3, 4, 38 - (bot % 28)].map((step) => (bot % 28) + step).map((item, i) => ({ userId: `bot-${bot}`, itemId: `item-${item}`, time: 1.7e12 + bot * 1000 + i }))).flat();
 
 describe("SequentialRecommender.update", () => {
   it("answers from a click at once, without any training", async () => {
