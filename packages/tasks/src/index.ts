@@ -54,6 +54,8 @@ export { SequentialRecommender } from "./recommendation/recommender.ts";
 export { RECOMMENDER_MODELS, type RecommenderModel } from "./recommendation/families.ts";
 export type * from "./recommendation/types.ts";
 export type { ItemFeatures, UnknownFeatures } from "./recommendation/item-features.ts";
+export type * from "./recommendation/update/types.ts";
+export type { JournalReport } from "./recommendation/update/journal.ts";
 
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";

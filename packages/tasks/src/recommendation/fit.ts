@@ -12,6 +12,7 @@ import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import { recommenderConfig } from "./families.ts";
 import { planFeatures, withFeatures } from "./feature-training.ts";
 import type { Interactions } from "./interactions.ts";
+import type { KnownFeatures } from "./known-features.ts";
 import { lessonsOf } from "./lessons.ts";
 import type { RecommenderParts } from "./recommender.ts";
 import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
@@ -46,13 +47,15 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
   const held = new HeldDevice(options.device, undefined);
   let recommender: R | undefined;
   let model: Model | undefined;
+  let features: KnownFeatures | undefined;
   try {
     const device = await held.open(() => modelTrial(architecture, config, { batchSize, length: maxLength }));
     model = createModel(device, architecture, config, seed);
     const learner = planned && withFeatures(model, planned, seed);
     using trained = learner?.trained;
+    features = learner?.features;
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
-    recommender = finish({ model, catalogue, histories: byUser, features: learner?.features, release: () => held.release() });
+    recommender = finish({ model, catalogue, histories: byUser, features, updates: options.updates, release: () => held.release() });
     using trainer = new Trainer({
       model: trained ?? model,
       trainDataset: windows,
@@ -69,6 +72,7 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     if (recommender) recommender.dispose();
     else {
       model?.dispose();
+      features?.encoder.dispose();
       held.release();
     }
     throw error;
@@ -120,7 +124,8 @@ async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State,
   return new Map(states.map((state, i) => [state, copies[i]!]));
 }
 
-function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number } {
+/** Means over held-out events of one target each. */
+export function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number } {
   let [hits, gain] = [0, 0];
   for (const own of ranks) {
     const [hitRate, ndcg] = measuresAt(own, CUTOFF);
@@ -131,7 +136,7 @@ function measure(ranks: readonly Int32Array[]): { hitRate: number; ndcg: number 
 }
 
 /** What was touched before is no candidate, but where it is touched again. */
-function requestOf({ history, target }: HeldOutEvent): RankRequest {
+export function requestOf({ history, target }: HeldOutEvent): RankRequest {
   return { history, targets: Int32Array.of(target), excluded: distinctItems(history).filter((item) => item !== target) };
 }
 

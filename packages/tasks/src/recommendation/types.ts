@@ -5,12 +5,15 @@ import type { HiddenAct } from "@heddle/transformer";
 import type { RecommenderModel } from "./families.ts";
 import type { Interactions } from "./interactions.ts";
 import type { ItemFeatures, UnknownFeatures } from "./item-features.ts";
+import type { UpdateSettings } from "./update/types.ts";
 
 export interface LoadRecommenderOptions extends Omit<LoadingOptions, "dtype"> {
   /** The items' own ids, in the order of the model's rows, where the folder does not tell them. Default: "1", "2", "3" … */
   readonly itemIds?: readonly string[];
   /** Who touched what: for `userId`, and for what is popular. A folder has neither histories nor names of users. */
   readonly interactions?: Interactions;
+  /** How `update` learns. */
+  readonly updates?: UpdateSettings;
 }
 
 export interface RecommendRequest {
@@ -167,6 +170,8 @@ export interface FitRecommenderOptions {
   readonly warmupRatio?: number;
   /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */
   readonly validation?: readonly HeldOutEvent[];
+  /** How `update` learns once it is trained. */
+  readonly updates?: UpdateSettings;
   /** Default 42. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
