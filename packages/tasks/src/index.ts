@@ -54,6 +54,8 @@ export { SequentialRecommender } from "./recommendation/recommender.ts";
 export { RECOMMENDER_MODELS, type RecommenderModel } from "./recommendation/families.ts";
 export type * from "./recommendation/types.ts";
 export type { ItemFeatures, UnknownFeatures } from "./recommendation/item-features.ts";
+export type * from "./recommendation/update/types.ts";
+export type { JournalReport } from "./recommendation/update/journal.ts";
 
 // Recommendation: who touched what
 export type { Interactions } from "./recommendation/interactions.ts";
@@ -70,7 +72,7 @@ export type { TimeUnit } from "./recommendation/data/times.ts";
 
 // Recommendation: what came next, and how well it is foreseen
 export type { RankingQuery, Split } from "./recommendation/split/split.ts";
-export { leaveOneOut } from "./recommendation/split/leave-one-out.ts";
+export { beforeLast, leaveOneOut } from "./recommendation/split/leave-one-out.ts";
 export { temporalSplit, type TemporalSplitOptions } from "./recommendation/split/temporal.ts";
 export { checkLeakage, type Leakage } from "./recommendation/split/leakage.ts";
 export { evaluateRecommender, type EvaluateRecommenderOptions, type RecommenderEvaluation } from "./recommendation/evaluation/evaluate.ts";

@@ -1,4 +1,4 @@
-import { compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type ItemFeatures, type RecommenderComparison, type RecommenderEvaluation, type RecommenderModel, type Split } from "@heddle/tasks";
+import { beforeLast, compareRecommenders, describeComparison, evaluateRecommender, fitBaselines, HeddleError, leaveOneOut, SequentialRecommender, type ItemFeatures, type RecommenderComparison, type RecommenderEvaluation, type RecommenderModel, type Split } from "@heddle/tasks";
 import { readItems, readLog, type InteractionOptions } from "../data/interactions.ts";
 import { countOf, duration, shellQuote } from "../screen/format.ts";
 import { rankingJson, renderRankings } from "../screen/ranking-report.ts";
@@ -20,8 +20,6 @@ export interface TrainRecommenderOptions extends InteractionOptions {
   readonly overwrite?: boolean;
 }
 
-/** Enough users to tell epochs apart. */
-const MAX_VALIDATION = 10_000;
 
 interface Trained {
   readonly evaluation: RecommenderEvaluation;
@@ -42,7 +40,9 @@ export async function trainRecommender(options: TrainRecommenderOptions, session
   const folder = await OutputFolder.open(output);
   try {
     await folder.requireRoom({ resume: false, overwrite });
-    const split = leaveOneOut(await readLog(session, options.data, options));
+    const log = await readLog(session, options.data, options);
+    // The model and its baselines learn all but the last event; fit holds out what it validates on by itself, and learns that in the end.
+    const split = { train: beforeLast(log), test: leaveOneOut(log).test };
     const itemFeatures = options.items === undefined ? undefined : await readItems(session, options.items);
     const trained = await trainInto(folder, split, itemFeatures, options, session);
     if (!trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
@@ -53,7 +53,10 @@ export async function trainRecommender(options: TrainRecommenderOptions, session
   }
 }
 
-async function trainInto(folder: OutputFolder, split: Split, itemFeatures: ReadonlyMap<string, ItemFeatures> | undefined, options: TrainRecommenderOptions, session: Session): Promise<Trained> {
+/** What is learnt, and what is measured on. */
+type Held = Pick<Split, "train" | "test">;
+
+async function trainInto(folder: OutputFolder, split: Held, itemFeatures: ReadonlyMap<string, ItemFeatures> | undefined, options: TrainRecommenderOptions, session: Session): Promise<Trained> {
   const { signal } = session;
   const progress = new RecommenderProgress(session);
   const startMs = performance.now();
@@ -62,7 +65,6 @@ async function trainInto(folder: OutputFolder, split: Split, itemFeatures: Reado
     using recommender = await SequentialRecommender.fit(split.train, {
       ...settingsFrom(options),
       ...(itemFeatures && { itemFeatures }),
-      validation: everyNth(split.validation, MAX_VALIDATION).map(({ history, targets }) => ({ history, target: targets[0]! })),
       device: session.options.device,
       seed: session.options.seed,
       signal,
@@ -89,7 +91,7 @@ async function trainInto(folder: OutputFolder, split: Split, itemFeatures: Reado
 }
 
 /** On what was held out of training, beside baselines that learnt from the same. */
-async function measure(recommender: SequentialRecommender, { train, test }: Split, session: Session): Promise<Pick<Trained, "evaluation" | "baselines" | "comparison" | "leftOut">> {
+async function measure(recommender: SequentialRecommender, { train, test }: Held, session: Session): Promise<Pick<Trained, "evaluation" | "baselines" | "comparison" | "leftOut">> {
   const { signal, status, terminal } = session;
   const evaluate = (ranker: Parameters<typeof evaluateRecommender>[0]) => evaluateRecommender(ranker, test, train, { signal, onProgress: ({ done, total }) => status.update(`${ranker.name}: ranked ${done} of ${total}`) });
   session.log(terminal.err.colors.dim(`• ranking the last event of ${countOf(test.length, "user")}, by the model and by baselines …`));
@@ -111,12 +113,6 @@ function settingsFrom({ modelType, epochs, learningRate, batchSize, maxLength }:
     ...(batchSize !== undefined && { batchSize }),
     ...(maxLength !== undefined && { maxLength }),
   };
-}
-
-/** At most `most` of them, spread evenly. */
-function everyNth<T>(values: readonly T[], most: number): T[] {
-  const step = Math.max(1, values.length / most);
-  return Array.from({ length: Math.floor(values.length / step) }, (_, i) => values[Math.floor(i * step)]!);
 }
 
 function resultJson({ evaluation, baselines, comparison, leftOut, bestEpoch, seconds, device }: Trained, output: string): object {

@@ -2,8 +2,9 @@ import { HeddleError } from "@heddle/kernels";
 import type { Model } from "@heddle/transformer";
 import type { Catalogue } from "./catalogue.ts";
 import { encodeFeatures, isWithoutFeatures, joined } from "./item-features.ts";
+import { tableOf } from "./item-table.ts";
 import type { KnownFeatures } from "./known-features.ts";
-import { ItemWriter, requireNew, tableOf, withRoomFor } from "./new-items.ts";
+import { ItemWriter, requireNew, withRoomFor } from "./new-items.ts";
 import type { AddedItems, NewItem } from "./types.ts";
 
 /** A catalogue and the model that knows it. */

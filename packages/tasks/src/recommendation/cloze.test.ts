@@ -22,6 +22,15 @@ describe("the cloze task", () => {
     expect(clozeWindowsOf([5], 2)).toEqual([]);
   });
 
+  it("hides only what a row has labels for", () => {
+    const row = { inputIds: Int32Array.of(1, 2, 3, 4), label: [ignored, 2, ignored, 4] };
+    for (let epoch = 0; epoch < 10; epoch++) {
+      const [first] = told(clozeCollator({ ...options, lastMaskedShare: 0.3 })([row], { ...context, rowNumbers: [0], epoch }));
+      expect(first!.hidden.size).toBeGreaterThan(0);
+      for (const item of first!.hidden.values()) expect([2, 4]).toContain(item);
+    }
+  });
+
   it("hides items behind the mask, and tells them at their places", () => {
     const [row, short] = [[1, 2, 3, 4, 5, 6, 7], [8, 9]].map((items) => clozeWindowsOf(items, 7)[0]!);
     for (let epoch = 0; epoch < 20; epoch++) {

@@ -24,16 +24,18 @@ export interface ClozeOptions extends WindowCollatorOptions {
   readonly lastMaskedShare: number;
 }
 
-/** Windows with some items hidden, and those as labels. */
+/** Windows with some items hidden, and those as labels. Of a row that has labels already, only the places that have one may be hidden. */
 export function clozeCollator({ maskTokenId, maskedShare, lastMaskedShare, ...options }: ClozeOptions): DataCollator {
   const collate = windowCollator(options);
   return (rows, context) => {
     const { rowNumbers, seed, epoch } = context;
-    const hide = ({ inputIds }: EncodedRow, draw: (i: number) => number): EncodedRow => {
+    const hide = ({ inputIds, label }: EncodedRow, draw: (i: number) => number): EncodedRow => {
+      const may = [...inputIds.keys()].filter((i) => label === undefined || (label as readonly number[])[i] !== IGNORE_INDEX);
       const last = inputIds.length - 1;
-      const onlyLast = draw(0) < lastMaskedShare;
-      const one = onlyLast ? last : Math.floor(draw(1) * inputIds.length);
-      const drawn = Array.from(inputIds, (_, i) => !onlyLast && draw(2 + i) < maskedShare);
+      const onlyLast = may.at(-1) === last && draw(0) < lastMaskedShare;
+      const one = onlyLast ? last : may[Math.floor(draw(1) * may.length)];
+      const drawn = Array.from(inputIds, () => false);
+      if (!onlyLast) for (const i of may) drawn[i] = draw(2 + i) < maskedShare;
       const isHidden = drawn.includes(true) ? drawn : drawn.map((_, i) => i === one);
       return { inputIds: inputIds.map((item, i) => (isHidden[i] ? maskTokenId : item)), label: Array.from(inputIds, (item, i) => (isHidden[i] ? item : IGNORE_INDEX)) };
     };

@@ -1,6 +1,7 @@
 import { add, compile, embedding, geometricBuckets, matmul, reshape, roundUpToBucket, slice, type CompiledFunction } from "@heddle/kernels";
 import type { Model, RecommenderConfig } from "@heddle/transformer";
 import { throwIfAborted } from "../inference/encode.ts";
+import { tableOf } from "./item-table.ts";
 import { itemsRead, questions } from "./question.ts";
 
 /** One item's scores after a history, after none, and after the history without each of its newest events. */
@@ -23,7 +24,7 @@ export class LeaveOneOut {
     this.itemScores = compile(model.device, "item-scores", ({ inputIds, row }) => {
       const { hidden, bias } = model.forward({ inputIds: inputIds! }).decoder!;
       const [count, , size] = hidden.shape as [number, number, number];
-      const item = embedding(model.parameters.get("item_embeddings.weight")!, row!);
+      const item = embedding(tableOf(model), row!);
       const products = matmul(reshape(slice(hidden, { axis: 1, begin: -1 }), [count, size]), item, { transposeB: true });
       return { scores: bias === undefined ? products : add(products, embedding(reshape(bias, [-1, 1]), row!)) };
     });

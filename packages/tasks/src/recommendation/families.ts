@@ -12,7 +12,7 @@ interface Sizes extends Required<Pick<FitRecommenderOptions, "maxLength" | "hidd
 }
 
 const FAMILIES: Readonly<Record<RecommenderModel, (sizes: Sizes, own: FitRecommenderOptions) => RecommenderConfig>> = {
-  sasrec({ maxLength: maxPositionEmbeddings, dropout, ...sizes }, { normPlacement = "post", positions: positionEmbeddingType = "learned", attentionDropout = dropout, ...own }) {
+  sasrec({ maxLength: maxPositionEmbeddings, dropout, ...sizes }, { normPlacement = "post", positions: positionEmbeddingType = "rotary", attentionDropout = dropout, ...own }) {
     return createConfig({ modelType: "sasrec", ...sizes, ...feedForwardOf(own), normPlacement, maxPositionEmbeddings, positionEmbeddingType, finalNorm: normPlacement !== "post", hiddenDropoutProb: dropout, attentionProbsDropoutProb: attentionDropout });
   },
   bert4rec({ maxLength, dropout, ...sizes }, { attentionDropout = dropout, ...own }) {

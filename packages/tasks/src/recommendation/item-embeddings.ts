@@ -1,12 +1,13 @@
 import { compile, embedding, type CompiledFunction } from "@heddle/kernels";
 import type { Model } from "@heddle/transformer";
+import { tableOf } from "./item-table.ts";
 
 /** Reads the embeddings of a few items. */
 export class ItemEmbeddings {
   private readonly gather: CompiledFunction;
 
   constructor(model: Model) {
-    this.gather = compile(model.device, "item-embeddings", ({ rows }) => ({ embeddings: embedding(model.parameters.get("item_embeddings.weight")!, rows!) }));
+    this.gather = compile(model.device, "item-embeddings", ({ rows }) => ({ embeddings: embedding(tableOf(model), rows!) }));
   }
 
   /**

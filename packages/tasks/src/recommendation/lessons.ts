@@ -16,12 +16,14 @@ export interface Lessons {
 interface LessonOptions extends Pick<FitRecommenderOptions, "maskedShare" | "lastMaskedShare"> {
   /** Items drawn for each batch; 0 for none. */
   readonly numNegatives: number;
+  /** See `WindowCollatorOptions`. */
+  readonly fewShapes?: boolean;
 }
 
 /** Throws INVALID_ARGUMENT for shares that are none. */
-export function lessonsOf(config: RecommenderConfig, { maskedShare = 0.2, lastMaskedShare = 0.1, numNegatives }: LessonOptions): Lessons {
+export function lessonsOf(config: RecommenderConfig, { maskedShare = 0.2, lastMaskedShare = 0.1, numNegatives, fewShapes = false }: LessonOptions): Lessons {
   const { maxPositionEmbeddings: maxLength, numItems } = config;
-  const places = { maxLength, numItems, numNegatives };
+  const places = { maxLength, numItems, numNegatives, fewShapes };
   if (config.modelType !== "bert4rec") return { windowsOf: (history) => windowsOf(history, itemsRead(config)), collator: windowCollator(places) };
   if (!(maskedShare > 0 && maskedShare < 1)) throw invalid(`maskedShare must be above 0 and below 1, got ${maskedShare}`);
   if (!(lastMaskedShare >= 0 && lastMaskedShare <= 1)) throw invalid(`lastMaskedShare must be a number from 0 to 1, got ${lastMaskedShare}`);

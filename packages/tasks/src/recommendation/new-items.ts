@@ -2,11 +2,11 @@ import { asTensor, assign, compile, HeddleError, scatterAdd, where, type Compile
 import { Model, type SASRecConfig } from "@heddle/transformer";
 import type { Catalogue } from "./catalogue.ts";
 import { featureTensors, type EncodedFeatures } from "./item-features.ts";
+import { ITEM_TABLE, tableOf } from "./item-table.ts";
 import type { KnownFeatures } from "./known-features.ts";
 import { rowOf } from "./rank-requests.ts";
 import type { NewItem } from "./types.ts";
 
-const ITEM_TABLE = "item_embeddings.weight";
 /** Rows in store for items to come, so that adding a few makes no program anew. */
 const SPARE_ROWS = 64;
 /** Items, and categories of items, that a program writes at once; more by powers of two. */
@@ -27,7 +27,7 @@ export function requireNew(items: readonly NewItem[], catalogue: Catalogue): voi
 /** A model of `numItems` items on the same states; where its table has no room for so many, with a longer one, which is new. */
 export async function withRoomFor(model: Model, numItems: number): Promise<Model> {
   const config = model.config as SASRecConfig;
-  const table = model.parameters.get(ITEM_TABLE)!;
+  const table = tableOf(model);
   const hasRoom = rowOf(numItems) <= config.vocabSize;
   const vocabSize = hasRoom ? config.vocabSize : rowOf(numItems) + SPARE_ROWS;
   const next = (parameters: ReadonlyMap<string, State>) => {
@@ -41,8 +41,6 @@ export async function withRoomFor(model: Model, numItems: number): Promise<Model
   rows.set(content as Float32Array);
   return next(new Map([...model.parameters, [ITEM_TABLE, model.device.createState(table.name, { dtype: "f32", shape: [vocabSize, config.hiddenSize] }, rows)]]));
 }
-
-export const tableOf = (model: Model): State => model.parameters.get(ITEM_TABLE)!;
 
 /** Writes what features say of items into a table of items. */
 export class ItemWriter {

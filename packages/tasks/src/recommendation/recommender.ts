@@ -4,29 +4,26 @@ import { HeldDevice } from "../inference/device.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { extend } from "./add-items.ts";
 import { aligned, Catalogue, ITEMS_FILE, readCatalogue } from "./catalogue.ts";
+import type { InteractionEvent } from "./data/from-events.ts";
 import { countItems } from "./data/select-events.ts";
-import { diversify } from "./diversify.ts";
 import type { ItemRanker, RankedTargets, RankRequest } from "./evaluation/recommender.ts";
-import { LeaveOneOut } from "./explain.ts";
 import { RECOMMENDER_MODELS } from "./families.ts";
 import { fitRecommender } from "./fit.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Interactions } from "./interactions.ts";
-import { ItemEmbeddings } from "./item-embeddings.ts";
+import { tableOf } from "./item-table.ts";
 import { featureContents, readFeatures, type KnownFeatures } from "./known-features.ts";
-import { tableOf, type ItemWriter } from "./new-items.ts";
+import type { ItemWriter } from "./new-items.ts";
 import { itemsRead } from "./question.ts";
-import { rankRequests, rowOf } from "./rank-requests.ts";
-import { Scorer, type BestRows } from "./scorer.ts";
+import { rowOf } from "./rank-requests.ts";
+import { ServedModel, type ScoredItem } from "./served-model.ts";
 import type { AddedItems, ExplainRequest, Explanation, FitRecommenderOptions, LoadRecommenderOptions, NewItem, Recommendation, RecommendRequest, SimilarItem } from "./types.ts";
+import type { JournalReport } from "./update/journal.ts";
+import { LiveHistories } from "./update/live-histories.ts";
+import { LiveUpdates } from "./update/live-updates.ts";
+import type { RollbackReport, UpdateOptions, UpdateReport, UpdateSettings } from "./update/types.ts";
 
 const DEFAULT_TOP_K = 10;
-/** Places of a list from the device, so that a handful of programs serves all requests. */
-const LIST_SIZES = [64, 256];
-/** Rows that are no item and may be in a list. Where more are, the list is made anew. */
-const MOST_FOREIGN = 4;
-/** Items that a diverse list is chosen from: few enough for one of those lists with what is seen beside them. */
-const CANDIDATES = 200;
 
 /** What a recommender is made of. */
 export interface RecommenderParts {
@@ -36,26 +33,28 @@ export interface RecommenderParts {
   readonly histories: ReadonlyMap<string, Int32Array>;
   /** Of a model that was trained with features of items. */
   readonly features?: KnownFeatures | undefined;
+  readonly updates?: UpdateSettings | undefined;
   readonly release: () => void;
 }
 
 /** Histories in, the items that come next out. */
 export class SequentialRecommender implements ItemRanker {
-  private model!: Model;
-  private catalogue: Catalogue;
+  private served: ServedModel;
   private features: KnownFeatures | undefined;
-  private scorer!: Scorer;
-  private leaveOneOut!: LeaveOneOut;
-  private embeddings!: ItemEmbeddings;
-  private readonly inFlight = new InFlight();
   private writer: ItemWriter | undefined;
-  private lastAddition: Promise<unknown> = Promise.resolve();
+  private readonly histories: LiveHistories;
+  private readonly updates: LiveUpdates;
+  private readonly inFlight = new InFlight();
+  private readonly release: () => void;
   private disposed = false;
 
-  constructor(private readonly parts: RecommenderParts) {
-    this.catalogue = parts.catalogue;
-    this.features = parts.features;
-    this.serve(parts.model);
+  /** Throws INVALID_ARGUMENT for settings of updates that are none. */
+  constructor({ model, catalogue, histories, features, updates, release }: RecommenderParts) {
+    this.served = ServedModel.of(model, catalogue);
+    this.features = features;
+    this.release = release;
+    this.histories = new LiveHistories(histories);
+    this.updates = new LiveUpdates(() => this.served, this.histories, updates);
   }
 
   /**
@@ -63,11 +62,12 @@ export class SequentialRecommender implements ItemRanker {
    *
    * Errors: those of loading; INVALID_ARGUMENT for a model of another family; DATA_INVALID for ids that do not fit.
    */
-  static async fromPretrained(source: ModelFolderSource, { device, itemIds, interactions, ...options }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
+  static async fromPretrained(source: ModelFolderSource, { device, itemIds, interactions, updates, ...options }: LoadRecommenderOptions = {}): Promise<SequentialRecommender> {
     await using opened = await openModelFolder(source, options);
     const folder = await recommenderFolder(opened);
     const held = new HeldDevice(device, options.log);
     let model: Model | undefined;
+    let features: KnownFeatures | undefined;
     try {
       const { architecture, config } = modelPlan(folder, { head: "next-item" });
       if (!isRecommenderConfig(config)) throw new HeddleError("INVALID_ARGUMENT", `[${folder.label}] is a ${config.modelType} model, which recommends nothing: choose a folder of one of ${RECOMMENDER_MODELS.join(", ")}`);
@@ -79,10 +79,11 @@ export class SequentialRecommender implements ItemRanker {
       const catalogue = known ? new Catalogue(stored.itemIds, [...countItems(known.histories, numItems)]) : stored;
       const on = await held.open(() => modelTrial(architecture, config, { batchSize: 1, length: config.maxPositionEmbeddings }));
       ({ model } = await loadModel(on, folder, { ...options, head: "next-item" }));
-      const features = await readFeatures(folder, on, config);
-      return new SequentialRecommender({ model, catalogue, histories, features, release: () => held.release() });
+      features = await readFeatures(folder, on, config);
+      return new SequentialRecommender({ model, catalogue, histories, features, updates, release: () => held.release() });
     } catch (error) {
       model?.dispose();
+      features?.encoder.dispose();
       held.release();
       throw error;
     }
@@ -100,12 +101,12 @@ export class SequentialRecommender implements ItemRanker {
 
   /** The model's family, which is what an evaluation calls it. */
   get name(): RecommenderConfig["modelType"] {
-    return this.config.modelType;
+    return this.served.config.modelType;
   }
 
   /** The items' own ids. An item's number is its place here. */
   get itemIds(): readonly string[] {
-    return this.catalogue.itemIds;
+    return this.served.catalogue.itemIds;
   }
 
   /** What it runs on. */
@@ -115,7 +116,7 @@ export class SequentialRecommender implements ItemRanker {
 
   /** How many of the newest items of a history count. */
   get maxLength(): number {
-    return itemsRead(this.config);
+    return itemsRead(this.served.config);
   }
 
   /**
@@ -130,11 +131,15 @@ export class SequentialRecommender implements ItemRanker {
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
     if (!(diversity >= 0 && diversity <= 1)) throw invalid(`diversity must be a number from 0, best first, to 1, got ${diversity}`);
     const items = this.itemsOf(history, userId);
-    const seen = new Set(excludeSeen ? items : []);
-    if (items.length === 0) return this.popular(topK, filter, nothingKnown(userId));
-    const best = (count: number) => this.best(count, seen, filter, (k, allowed) => this.inFlight.run(() => this.scorer.bestFor(items.map(rowOf), k, allowed)));
-    const chosen = diversity === 0 ? await best(topK) : await this.diverse(best, topK, diversity);
-    return chosen.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    const { served } = this;
+    const listed = (found: readonly ScoredItem[]) => found.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    if (items.length === 0) {
+      const popular = served.popular({ topK, filter });
+      if (!popular) throw invalid(`${nothingKnown(userId)}, and this model was saved without what is popular: pass interactions to fromPretrained, or a history`);
+      return listed(popular).map((item) => ({ ...item, fallback: "popularity" }));
+    }
+    const request = { topK, seen: new Set(excludeSeen ? items : []), filter };
+    return listed(await this.inFlight.run(() => (diversity === 0 ? served.best(items, request) : served.diverse(items, request, diversity))));
   }
 
   /**
@@ -145,12 +150,9 @@ export class SequentialRecommender implements ItemRanker {
   async similarItems(itemId: string, { topK = DEFAULT_TOP_K }: { readonly topK?: number } = {}): Promise<SimilarItem[]> {
     this.assertUsable();
     if (!Number.isInteger(topK) || topK < 1) throw invalid(`topK must be a whole number of at least 1, got ${topK}`);
-    const own = this.catalogue.numberOf(itemId);
-    const best = (k: number) => this.inFlight.run(() => this.scorer.bestLike(rowOf(own), k));
-    const isOther = (item: number) => item !== own;
-    const found = this.known(await best(this.listSize(topK + 1 + this.likelyForeign)), isOther, topK);
-    const all = found.length === topK ? found : this.known(await best(this.listSize(topK + 1 + this.foreignRows)), isOther, topK);
-    return all.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
+    const own = this.served.catalogue.numberOf(itemId);
+    const found = await this.inFlight.run(() => this.served.similar(own, topK));
+    return found.map(([item, score]) => ({ itemId: this.itemIds[item]!, score }));
   }
 
   /**
@@ -161,10 +163,10 @@ export class SequentialRecommender implements ItemRanker {
    */
   async explain({ history, userId, itemId, signal }: ExplainRequest): Promise<Explanation> {
     this.assertUsable();
-    const target = this.catalogue.numberOf(itemId);
+    const target = this.served.catalogue.numberOf(itemId);
     const items = this.itemsOf(history, userId);
     if (items.length === 0) throw invalid(`explain: ${nothingKnown(userId)}, so no event moved ${JSON.stringify(itemId)}: give a history of one item at least`);
-    const { score, baseline, places, without } = await this.inFlight.run(() => this.leaveOneOut.run(items.map(rowOf), rowOf(target), signal));
+    const { score, baseline, places, without } = await this.inFlight.run(() => this.served.leaveOneOut.run(items.map(rowOf), rowOf(target), signal));
     const contributions = places.map((index, i) => ({ itemId: this.itemIds[items[index]!]!, index, effect: score - without[i]! })).sort((a, b) => b.effect - a.effect || b.index - a.index);
     return { itemId, score, baseline, contributions, remainder: contributions.reduce((left, { effect }) => left - effect, score - baseline) };
   }
@@ -180,7 +182,7 @@ export class SequentialRecommender implements ItemRanker {
    */
   rankAll(requests: readonly RankRequest[], topK: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<RankedTargets> {
     this.assertUsable();
-    return this.inFlight.run(() => rankRequests(requests, { name: this.name, scorer: this.scorer, catalogue: this.catalogue, rowsOutside: [...this.rowsOutside()], topK, signal }));
+    return this.inFlight.run(() => this.served.rank(requests, topK, signal));
   }
 
   /**
@@ -189,12 +191,12 @@ export class SequentialRecommender implements ItemRanker {
    * @throws DATA_INVALID where somebody touched an item that the model does not know, with its id and how many there are
    */
   alignInteractions(interactions: Interactions): Interactions {
-    return aligned(interactions, this.catalogue);
+    return aligned(interactions, this.served.catalogue);
   }
 
   /**
    * New items, placed by their features: from now on they are recommended, found, explained and may be in histories, with nothing
-   * trained anew. Of several calls one comes after the other. Programs are made anew only where the model's room is used up: at the
+   * trained anew. Of several calls one comes after the other, and each after the round of learning that is under way. Programs are made anew only where the model's room is used up: at the
    * first call, and then every 64 items.
    *
    * @returns what the model did not know of these items
@@ -202,132 +204,101 @@ export class SequentialRecommender implements ItemRanker {
    * that is not finite, or an embedding of another length. Nothing is added then.
    */
   addItems(items: readonly NewItem[]): Promise<AddedItems> {
-    const addition = this.lastAddition.then(() => this.addNow(items));
-    this.lastAddition = addition.catch(() => undefined);
-    return addition;
+    return this.updates.betweenRounds(() => this.addNow(items));
+  }
+
+  /**
+   * What visitors touched just now. Their histories grow at once, so that the next `recommend({ userId })` answers from it, without any
+   * training. Events also gather until there are enough for a round of learning: a few small steps on the newest histories, mixed with
+   * old ones, on a copy of the model beside it. The copy's weights serve only where NDCG@10 of users who are never learnt from is no
+   * lower than before; otherwise the report says what fell, and nothing changes. `recommend` is answered all the while; a call under
+   * way ends with the weights that it began with or with the new ones, never with a mixture within one list of scores.
+   *
+   * All of the model's own weights are learnt, the rows of its items too, as they stand: of a model that was trained with features, what
+   * it knows of these stays as it was, by which `addItems` goes on placing new items; added ones then are learnt like any other.
+   *
+   * A call of no events changes nothing, but with `learn: "now"` it learns what waits.
+   *
+   * @throws INVALID_ARGUMENT for an unknown item, with its id; DATA_INVALID for an empty id, a time that is no milliseconds since 1970, or
+   * times on some events only; DISK_FULL, FOLDER_NOT_WRITABLE of the journal: in all these cases nothing of the call was taken.
+   * TRAINING_DIVERGED, and ABORTED once it learns: the events are in the histories and wait, and the served weights are as they were
+   */
+  async update(events: readonly InteractionEvent[], options: UpdateOptions = {}): Promise<UpdateReport> {
+    this.assertUsable();
+    return this.updates.update(events, options);
+  }
+
+  /** Serves the weights before the newest accepted round of learning again. One step back is kept, and none over an addition of items; histories keep all events. */
+  async rollback(): Promise<RollbackReport> {
+    this.assertUsable();
+    return this.updates.rollback();
+  }
+
+  /**
+   * Goes on where a folder of updates left off, and keeps all that comes in it (Node): what an `update` has answered for survives a
+   * kill or a power cut, as do the newest accepted weights and those before them. Call it before the first update, on the recommender that the
+   * folder began with, and end with `close`.
+   *
+   * @throws FOLDER_IN_USE, FOLDER_NOT_WRITABLE, NODE_REQUIRED; INVALID_ARGUMENT for a second journal, events before it, or an item that
+   * is not in the catalogue; CHECKPOINT_INVALID for a damaged folder; CHECKPOINT_MISMATCH for updates of another model
+   */
+  async openJournal(folder: string): Promise<JournalReport> {
+    this.assertUsable();
+    return this.updates.openJournal(folder);
   }
 
   /** Writes a folder that `fromPretrained` loads (Node): the model, its items, their features, and how often each was touched. No user's history is in it. */
   async savePretrained(folder: string, { lock, signal }: { lock?: FolderLock; signal?: AbortSignal } = {}): Promise<void> {
     this.assertUsable();
     const { files, tensors } = this.features ? featureContents(this.features) : { files: {}, tensors: [] };
-    await saveModel(this.model, folder, { files: { ...files, [ITEMS_FILE]: this.catalogue.toJson() }, tensors }, { lock, signal });
+    await saveModel(this.model, folder, { files: { ...files, [ITEMS_FILE]: this.served.catalogue.toJson() }, tensors }, { lock, signal });
+  }
+
+  /** Stops learning, waits until the journal is safe on the disk, and disposes. */
+  async close(): Promise<void> {
+    await this.updates.close();
+    this.dispose();
   }
 
   /** Frees the model, and the device where it was opened for this recommender. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const program of this.programs()) program.dispose();
+    this.updates.dispose();
+    this.served.dispose();
+    this.writer?.dispose();
     this.model.dispose();
     this.features?.encoder.dispose();
-    this.parts.release();
+    this.release();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** Makes the programs of a model. */
-  private serve(model: Model): void {
-    this.model = model;
-    this.scorer = new Scorer(model);
-    this.leaveOneOut = new LeaveOneOut(model);
-    this.embeddings = new ItemEmbeddings(model);
-  }
-
-  private programs(): readonly { dispose(): void }[] {
-    return [this.leaveOneOut, this.embeddings, this.scorer, ...(this.writer ? [this.writer] : [])];
+  private get model(): Model {
+    return this.served.model;
   }
 
   private async addNow(items: readonly NewItem[]): Promise<AddedItems> {
     this.assertUsable();
-    const { model, catalogue, features, writer } = this;
-    const { extended, added } = await extend({ model, catalogue, features, writer }, items);
-    if (tableOf(extended.model) !== tableOf(model)) {
-      if (this.disposed) for (const part of [extended.writer!, tableOf(extended.model)]) part.dispose();
-      this.assertUsable();
-      const retired = [tableOf(model), ...this.programs()];
-      // Calls that began with the old table end with it.
-      void this.inFlight.settled().then(() => retired.forEach((part) => part.dispose()));
-      this.serve(extended.model);
-    }
-    this.model = extended.model;
-    this.scorer.tableChanged();
-    ({ catalogue: this.catalogue, features: this.features, writer: this.writer } = extended);
+    const { served, features, writer } = this;
+    const { extended, added } = await extend({ model: served.model, catalogue: served.catalogue, features, writer }, items);
+    if (items.length === 0) return added;
+    const isReplaced = tableOf(extended.model) !== tableOf(served.model);
+    if (isReplaced && this.disposed) for (const part of [extended.writer!, tableOf(extended.model)]) part.dispose();
+    this.assertUsable();
+    this.served = served.extended(extended.model, extended.catalogue);
+    ({ features: this.features, writer: this.writer } = extended);
+    // Calls that began with the old table end with it.
+    if (isReplaced) void this.inFlight.settled().then(() => [tableOf(served.model), served, writer].forEach((part) => part?.dispose()));
     return added;
   }
 
   /** Numbers of the items that a visitor touched; none of a user whom nobody knows. Throws INVALID_ARGUMENT. */
   private itemsOf(history: readonly string[] | undefined, userId: string | undefined): Int32Array {
     if ((history === undefined) === (userId === undefined)) throw invalid("wants either history, a list of item ids, or userId");
-    return history ? this.catalogue.numbersOf(history) : (this.parts.histories.get(userId!) ?? new Int32Array());
-  }
-
-  private get config(): RecommenderConfig {
-    return this.model.config as RecommenderConfig;
-  }
-
-  /** Rows of the table that are no item: padding's, and any behind the items. */
-  private get foreignRows(): number {
-    return this.config.vocabSize - this.config.numItems;
-  }
-
-  /** So many of them at most are reckoned with in a list: rows in store for new items are zeros, which hardly ever score high. */
-  private get likelyForeign(): number {
-    return Math.min(this.foreignRows, MOST_FOREIGN);
-  }
-
-  private *rowsOutside(): Generator<number> {
-    yield 0;
-    for (let row = this.config.numItems + 1; row < this.config.vocabSize; row++) yield row;
-  }
-
-  /**
-   * The first of a longer list that may come. Where too few of it may, or many are seen, all that may not are left out before the
-   * list is made.
-   *
-   * @returns numbers of items and their scores
-   */
-  private async best(topK: number, seen: ReadonlySet<number>, filter: RecommendRequest["filter"], run: (k: number, allowed?: Float32Array) => Promise<BestRows>): Promise<(readonly [item: number, score: number])[]> {
-    const may = (item: number) => !seen.has(item) && (filter === undefined || filter(this.itemIds[item]!));
-    const wanted = topK + seen.size + this.likelyForeign;
-    if (wanted <= LIST_SIZES.at(-1)!) {
-      const size = this.listSize(filter ? LIST_SIZES.at(-1)! : wanted);
-      const found = this.known(await run(size), may, topK);
-      if (found.length === topK || size === this.config.vocabSize) return found;
-    }
-    const allowed = new Float32Array(this.config.vocabSize);
-    for (let item = 0; item < this.catalogue.size; item++) allowed[rowOf(item)] = Number(may(item));
-    return this.known(await run(this.listSize(topK), allowed), () => true, topK);
-  }
-
-  /** `topK` items that differ, of the best that may come. Numbers of items and their scores, in the order in which they are chosen. */
-  private async diverse(best: (count: number) => Promise<(readonly [item: number, score: number])[]>, topK: number, diversity: number): Promise<(readonly [item: number, score: number])[]> {
-    const places = Math.min(Math.max(CANDIDATES, 2 * topK), this.catalogue.size);
-    const candidates = await best(places);
-    return diversify(candidates, await this.inFlight.run(() => this.embeddings.of(candidates.map(([item]) => rowOf(item)), places)), topK, diversity);
-  }
-
-  private listSize(wanted: number): number {
-    return Math.min(LIST_SIZES.find((size) => size >= wanted) ?? wanted, this.config.vocabSize);
-  }
-
-  /** The first `count` of those rows that are items, and may come. */
-  private known({ rows, scores }: BestRows, may: (item: number) => boolean, count: number): (readonly [item: number, score: number])[] {
-    const found: (readonly [item: number, score: number])[] = [];
-    for (let i = 0; i < rows.length && found.length < count; i++) {
-      const item = rows[i]! - 1;
-      if (item >= 0 && item < this.catalogue.size && may(item)) found.push([item, scores[i]!]);
-    }
-    return found;
-  }
-
-  private popular(topK: number, filter: RecommendRequest["filter"], why: string): Recommendation[] {
-    const { counts } = this.catalogue;
-    if (!counts) throw invalid(`${why}, and this model was saved without what is popular: pass interactions to fromPretrained, or a history`);
-    const items = counts.map((_, item) => item).filter((item) => filter === undefined || filter(this.itemIds[item]!)).sort((a, b) => counts[b]! - counts[a]! || a - b);
-    return items.slice(0, topK).map((item) => ({ itemId: this.itemIds[item]!, score: counts[item]!, fallback: "popularity" }));
+    return history ? this.served.catalogue.numbersOf(history) : (this.histories.get(userId!) ?? new Int32Array());
   }
 
   private assertUsable(): void {

@@ -1,5 +1,6 @@
 import { HeddleError, add, asTensor, assign, cast, compile, concat, div, embedding, equal, less, matmul, maximum, mul, reshape, scatterAdd, slice, sqrt, sum, topK, where, type CompiledFunction, type HostTensor, type State, type Tensor } from "@heddle/kernels";
 import { scoresOf, type Model, type RecommenderConfig } from "@heddle/transformer";
+import { tableOf } from "./item-table.ts";
 import { questions } from "./question.ts";
 
 /** Numbers below any score. */
@@ -49,7 +50,7 @@ export class Scorer {
   }
 
   private get table(): State {
-    return this.model.parameters.get("item_embeddings.weight")!;
+    return tableOf(this.model);
   }
 
   /** Users whose scores are worked out together. */
@@ -121,8 +122,8 @@ export class Scorer {
     });
   }
 
-  /** Rows of the table are not what they were. */
-  tableChanged(): void {
+  /** Says that the model's weights, or some rows of its table, are not what they were. */
+  weightsChanged(): void {
     this.normsWritten = undefined;
   }
 
@@ -165,11 +166,13 @@ export class Scorer {
     return { above: concat(above, 1), own, ...(best && { best: best.indices, bestScores: best.values }) };
   }
 
-  /** 1 / |row| of each row of the table, worked out anew only where it changed. */
+  /** 1 / |row| of each row of the table, worked out anew only where the weights changed, also while it was. */
   private async norms(): Promise<State> {
     const [count] = this.table.type.shape as [number, number];
     const state = (this.inverseNorms ??= this.model.device.createState("inverse norms of items", { dtype: "f32", shape: [count] }));
-    await (this.normsWritten ??= this.writeNorms(state));
+    let written: Promise<unknown>;
+    do await (written = this.normsWritten ??= this.writeNorms(state));
+    while (written !== this.normsWritten);
     return state;
   }
 

@@ -5,12 +5,15 @@ import type { HiddenAct } from "@heddle/transformer";
 import type { RecommenderModel } from "./families.ts";
 import type { Interactions } from "./interactions.ts";
 import type { ItemFeatures, UnknownFeatures } from "./item-features.ts";
+import type { UpdateSettings } from "./update/types.ts";
 
 export interface LoadRecommenderOptions extends Omit<LoadingOptions, "dtype"> {
   /** The items' own ids, in the order of the model's rows, where the folder does not tell them. Default: "1", "2", "3" … */
   readonly itemIds?: readonly string[];
   /** Who touched what: for `userId`, and for what is popular. A folder has neither histories nor names of users. */
   readonly interactions?: Interactions;
+  /** How `update` learns. */
+  readonly updates?: UpdateSettings;
 }
 
 export interface RecommendRequest {
@@ -110,7 +113,7 @@ export interface FitRecommenderOptions {
    * learns at few places of each window (Petrov & Macdonald 2022, arXiv:2207.07483). Default "sasrec".
    */
   readonly model?: RecommenderModel;
-  /** How many of the newest items of a history count. Default 50. */
+  /** How many of the newest items of a history count. Default: what holds three of four histories, 50 to 200. */
   readonly maxLength?: number;
   /** Default 64. */
   readonly hiddenSize?: number;
@@ -149,7 +152,7 @@ export interface FitRecommenderOptions {
   readonly itemDropout?: number;
   /** At most so many. Default 200. */
   readonly numTrainEpochs?: number;
-  /** Evaluations without a better one before training ends. Default 5. */
+  /** Evaluations without a better one before training ends. Default 3. */
   readonly patience?: number;
   /** Epochs between evaluations. Default 2. */
   readonly evalEpochs?: number;
@@ -167,11 +170,13 @@ export interface FitRecommenderOptions {
   readonly warmupRatio?: number;
   /**
    * Epochs over everything, the held-out events too, that follow the best one, at a learning rate that falls to 0: what chose the model
-   * is not lost to it. None where `validation` is given, as those events are no history's. Default 0.
+   * is not lost to it. None where `validation` is given, as those events are no history's. Default 8.
    */
   readonly heldOutEpochs?: number;
   /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */
   readonly validation?: readonly HeldOutEvent[];
+  /** How `update` learns once it is trained. */
+  readonly updates?: UpdateSettings;
   /** Default 42. */
   readonly seed?: number;
   readonly signal?: AbortSignal;

@@ -17,16 +17,19 @@ export interface WindowCollatorOptions {
   readonly numItems: number;
   /** Items drawn for each batch; 0 for none. */
   readonly numNegatives: number;
+  /** More padding and so fewer programs to compile, for a few steps now and then. Default false. */
+  readonly fewShapes?: boolean;
 }
 
 /** Windows padded on the left, as the newest item stands at the last place; labels of the places that have one, and nothing of the others: those without are `IGNORE_INDEX`. */
-export function windowCollator({ maxLength, numItems, numNegatives }: WindowCollatorOptions): DataCollator {
-  const lengths = geometricBuckets(maxLength);
+export function windowCollator({ maxLength, numItems, numNegatives, fewShapes = false }: WindowCollatorOptions): DataCollator {
+  const lengths = fewShapes ? [maxLength] : geometricBuckets(maxLength);
   return (rows, { batchSize, rowNumbers, seed, epoch }) => {
     const longest = rows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
     const total = rows.reduce((sum, { label }) => sum + (label as readonly number[]).filter((item) => item !== IGNORE_INDEX).length, 0);
     const length = roundUpToBucket(longest, lengths);
-    const places = roundUpToBucket(Math.max(1, total), geometricBuckets(batchSize * length, batchSize));
+    const most = batchSize * length;
+    const places = roundUpToBucket(Math.max(1, total), fewShapes ? [Math.ceil(most / 8), Math.ceil(most / 3), most] : geometricBuckets(most, batchSize));
     const inputIds = new Int32Array(batchSize * length);
     const attentionMask = new Int32Array(batchSize * length);
     const labels = new Int32Array(places).fill(IGNORE_INDEX);

@@ -22,3 +22,8 @@ export function leaveOneOut(interactions: Interactions): Split {
     test: long.map((user) => held(user, 1)),
   };
 }
+
+/** All that comes before what `leaveOneOut` tests on, its validation with it: what a model that is tested may learn. */
+export function beforeLast(interactions: Interactions): Interactions {
+  return firstEvents(interactions, Int32Array.from(interactions.histories, ({ length }) => (length >= MIN_EVENTS ? length - 1 : length)));
+}
