@@ -53,26 +53,28 @@ await main(async () => {
 
   await step("build", async () => (await build(["*"]), 0));
   const chromium = findChromium();
-  // Most of the time one core compiles shaders or types while the other waits: two lanes take two thirds of the time of one.
-  await Promise.all([
-    step("tests of the kernels", () => runLocal("turbo", turbo("test", "--filter=@heddle/kernels"), { env, output: "at-end" })),
-    (async () => {
-      await step("lint (oxlint)", () => runLocal("oxlint", ["--deny-warnings"]));
-      await step("types (tsc)", () => runLocal("turbo", turbo("typecheck", "--concurrency=1", "--output-logs=errors-only")));
-      await step("types of scripts and configurations (tsc)", () => runLocal("tsc", ["--noEmit"]));
-      await step("unused code and dependencies (knip)", () => runLocal("knip", []));
-      await step("published packages (publint, attw)", () => checkPublishedPackages(scratch));
-      await step("bundle sizes (size-limit)", () => runLocal("size-limit", []));
-      await step("tests of the scripts and lint rules", () => runLocal("vitest", ["run", "--root", "scripts"], { env }));
-      await step("tests of the other packages", () => runLocal("turbo", turbo("test", "--filter=!@heddle/kernels", "--concurrency=1"), { env }));
-    })(),
-  ]);
+  const steps = [
+    ["tests of the kernels", () => runLocal("turbo", turbo("test", "--filter=@heddle/kernels"), { env, output: "at-end" })],
+    ["lint (oxlint)", () => runLocal("oxlint", ["--deny-warnings"])],
+    ["types (tsc)", () => runLocal("turbo", turbo("typecheck", "--concurrency=1", "--output-logs=errors-only"))],
+    ["types of scripts and configurations (tsc)", () => runLocal("tsc", ["--noEmit"])],
+    ["unused code and dependencies (knip)", () => runLocal("knip", [])],
+    ["published packages (publint, attw)", () => checkPublishedPackages(scratch)],
+    ["bundle sizes (size-limit)", () => runLocal("size-limit", [])],
+    ["tests of the scripts and lint rules", () => runLocal("vitest", ["run", "--root", "scripts"], { env })],
+    ["tests of the other packages", () => runLocal("turbo", turbo("test", "--filter=!@heddle/kernels", "--concurrency=1"), { env })],
+  ];
   if (chromium) {
-    await step(`tests in a browser (${chromium})`, () => runLocal("vitest", ["run", "--config", "vitest.browser.config.ts"], { env }));
+    steps.push([`tests in a browser (${chromium})`, () => runLocal("vitest", ["run", "--config", "vitest.browser.config.ts"], { env, output: "at-end" })]);
     for (const app of readdirSync(join(root, "apps")).sort()) {
-      await step(`the page of apps/${app} in a browser`, () => runLocal("vitest", ["run", "--root", `apps/${app}`, "--config", "vitest.page.config.ts"], { env }));
+      steps.push([`the page of apps/${app} in a browser`, () => runLocal("vitest", ["run", "--root", `apps/${app}`, "--config", "vitest.page.config.ts"], { env, output: "at-end" })]);
     }
   }
+  // Most of the time one core compiles shaders or types while the other waits: two at a time take two thirds of the time of one after the other.
+  const takeTurns = async () => {
+    for (let next = steps.shift(); next; next = steps.shift()) await step(...next);
+  };
+  await Promise.all([takeTurns(), takeTurns()]);
 
   const total = countTests(reports);
   rmSync(scratch, { recursive: true, force: true });

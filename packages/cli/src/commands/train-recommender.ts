@@ -20,7 +20,6 @@ export interface TrainRecommenderOptions extends InteractionOptions {
   readonly overwrite?: boolean;
 }
 
-
 interface Trained {
   readonly evaluation: RecommenderEvaluation;
   readonly baselines: readonly RecommenderEvaluation[];
@@ -137,7 +136,7 @@ function renderResult({ evaluation, baselines, comparison, bestEpoch, seconds, i
 ${bold(conclusion!)}
 ${renderRankings([evaluation, ...baselines], out)}
 ${differences.map((line) => dim(line)).join("\n")}
-${dim(`the last event of ${countOf(evaluation.numQueries, "user")}, each among all ${countOf(evaluation.numItems, "item")} but those touched before; trained in ${duration(seconds)}${bestEpoch === undefined ? "" : `; the weights are those of epoch ${bestEpoch}, the best`}`)}
+${dim(`the last event of ${countOf(evaluation.numQueries, "user")}, each among all ${countOf(evaluation.numItems, "item")} but those touched before; trained in ${duration(seconds)}${bestEpoch === undefined ? "" : `; epoch ${bestEpoch} was the best, and what chose it was learnt after it`}`)}
 
 The model is in ${bold(output)}. Next:
   ${command} recommend --model ${shellQuote(output)} --history ${shellQuote(itemIds.slice(0, 3).join(","))}

@@ -78,7 +78,7 @@ class Rows {
    * @returns losses in the labels' shape; gradients in the shapes of what they are of
    */
   run(scale: Value | undefined): { losses: Value; gradients: Readonly<Record<string, Value>> | undefined } {
-    const { graph, context: { inputs: [hidden, weight, labels], attributes: { labelSmoothing } } } = this;
+    const { graph, context: { inputs: [hidden, , labels], attributes: { labelSmoothing } } } = this;
     const scaled = scale && graph.op("Mul", [this.hidden, column(graph, scale)]);
     const size = hidden!.dims.at(-1)!;
     const zeros = (dims: readonly Dim[]) => graph.op("Expand", [graph.float(0), graph.extents(dims)]);
@@ -103,8 +103,9 @@ class Rows {
         slices: [...losses, graph.op("MatMul", [probabilities, this.weight])],
       };
     });
-    const [labelled, summed] = found.slices.map((value) => this.joined(value, [1])) as [Value, Value];
-    const losses = graph.reshape(this.labels.losses(labelled, labelSmoothing > 0 ? summed : undefined, labelSmoothing), labels!.dims);
+    const labelled = this.joined(found.slices[0]!, [1]);
+    const summed = labelSmoothing > 0 ? this.joined(found.slices[1]!, [1]) : undefined;
+    const losses = graph.reshape(this.labels.losses(labelled, summed, labelSmoothing), labels!.dims);
     if (!scale) return { losses, gradients: undefined };
     const ofWeight = graph.op("Transpose", [found.carried[0]!], { perm: [1, 0] });
     const ofHidden = this.joined(found.slices.at(-1)!, [size]);
