@@ -78,10 +78,15 @@ describe("README", () => {
     const wardrobe = ["shirt-7", "belt-2", "shoes-1", "hat-3", "sock-9", "coat-4"];
     const clicks = Array.from({ length: 40 }, (_, user) => wardrobe.map((_, i) => `user-${user},${wardrobe[(user + i) % wardrobe.length]},2026-11-${10 + i}T08:00:00Z`)).flat();
     writeFileSync(join(folder, "clicks.csv"), ["user,item,time", ...clicks].join("\n"));
-    const { output, printed, status } = runSample(sampleWith("SequentialRecommender"), folder);
+    const { output, printed, status } = runSample(sampleWith("describeInteractions"), folder);
     expect(status, output).toBe(0);
     expect(printed).toContain("shoes-1, because you looked at ");
     expect(existsSync(join(folder, "shop-model/model.safetensors"))).toBe(true);
+    writeFileSync(join(folder, "items.csv"), ["item,kind,price", ...wardrobe.map((item, i) => `${item},${item.split("-")[0]},${20 + 10 * i}`), "shoes-9,shoes,90"].join("\n"));
+    const live = runSample(sampleWith("openJournal"), folder);
+    expect(live.status, live.output).toBe(0);
+    expect(live.printed.match(/itemId: '/g), live.output).toHaveLength(3);
+    expect(existsSync(join(folder, "shop-live"))).toBe(true);
     rmSync(folder, { recursive: true });
   });
 

@@ -40,8 +40,19 @@ describe("SequentialRecommender.fit", () => {
     expect((await recommender.recommend({ history: ["item-3", "item-4", "item-5"], topK: 1 }))[0]!.itemId).toBe("item-6");
     expect((await recommender.recommend({ userId: "user-1", topK: 1 }))[0]!.itemId).toBe("item-7");
     expect(events[0]).toMatchObject({ type: "plan", numItems: 12, numWindows: 24, numValidation: 24, stepsPerEpoch: 2 });
-    expect(events.filter(({ type }) => type === "epoch")).toHaveLength(30);
+    expect(events.filter(({ type }) => type === "epoch")).toHaveLength(30 + 8);
     expect(Math.max(...events.map((event) => (event.type === "evaluation" ? event.hitRate : 0)))).toBe(1);
+  });
+
+  it("learns the events that chose the epoch too, unless told not to", async () => {
+    // Everybody's last two items are the same, and nobody touched the last one before.
+    const ending = { ...circle, histories: circle.histories.map((history) => Int32Array.from([...history.subarray(0, 4).map((item) => item % 10), 10, 11])) };
+    const after = async (heldOutEpochs: number) => {
+      using recommender = await SequentialRecommender.fit(ending, { ...small, numTrainEpochs: 10, heldOutEpochs });
+      return (await recommender.recommend({ history: ["item-1", "item-2", "item-3", "item-4", "item-10"], topK: 1 }))[0]!.itemId;
+    };
+    expect(await after(20)).toBe("item-11");
+    expect(await after(0)).not.toBe("item-11");
   });
 
   it("wants somebody with two events, and stops when told", async () => {

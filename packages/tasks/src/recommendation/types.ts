@@ -170,7 +170,8 @@ export interface FitRecommenderOptions {
   readonly warmupRatio?: number;
   /**
    * Epochs over everything, the held-out events too, that follow the best one, at a learning rate that falls to 0: what chose the model
-   * is not lost to it. None where `validation` is given, as those events are no history's. Default 8.
+   * is not lost to it. None where `validation` is given, as those events are no history's. With
+   * `updates` the newest events of the users by whom updates are judged stay unlearnt. Default: as many as the best epoch's number, 8 at most.
    */
   readonly heldOutEpochs?: number;
   /** What chooses the best epoch. Default: each user's last event, which then is not trained on, of 10,000 users at most. */

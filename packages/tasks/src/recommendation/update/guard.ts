@@ -1,7 +1,8 @@
-import { measure, requestOf } from "../fit.ts";
 import type { RankedTargets, RankRequest } from "../evaluation/recommender.ts";
+import { measure, requestOf } from "../held-out.ts";
 import type { HeldOutEvent } from "../types.ts";
 import type { GuardMeasures } from "./types.ts";
+import { isWatched } from "./watched.ts";
 
 /** Fewer events say nothing about an NDCG. */
 const LEAST_EVENTS = 10;
@@ -40,7 +41,7 @@ export class Guard {
 
   /** Whether a user is one of those from whom nothing is learnt. */
   watches(userId: string): boolean {
-    return hash(userId, this.options.seed) < this.options.guardShare * 2 ** 32;
+    return isWatched(userId, this.options);
   }
 
   /** Whether there are events enough to judge by. */
@@ -105,12 +106,3 @@ function overall({ measures: { earlier, recent }, numEarlier, numRecent }: Guard
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-/** FNV-1a of an id's code units, spread by a last multiplication: the same in every process. */
-function hash(id: string, seed: number): number {
-  let value = 0x811c9dc5 ^ seed;
-  for (let i = 0; i < id.length; i++) value = Math.imul(value ^ id.charCodeAt(i), 0x01000193);
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
-}

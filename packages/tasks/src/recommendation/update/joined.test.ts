@@ -30,7 +30,7 @@ describe("update", () => {
 
   it("learns of added items, in a table that grew and in its spare rows, and more can be added after it", async () => {
     const kindOf = (item: number) => ({ categories: [item < 30 ? "old" : "new"] });
-    using recommender = await SequentialRecommender.fit(customers, { ...small, hiddenSize: 16, numTrainEpochs: 10, evalEpochs: 10, updates: { ...small.updates, learningRate: 0.0005 }, itemFeatures: new Map(customers.itemIds.map((itemId, item) => [itemId, kindOf(item)])) });
+    using recommender = await SequentialRecommender.fit(customers, { ...small, hiddenSize: 16, numTrainEpochs: 10, evalEpochs: 10, heldOutEpochs: 0, updates: { ...small.updates, learningRate: 0.0005 }, itemFeatures: new Map(customers.itemIds.map((itemId, item) => [itemId, kindOf(item)])) });
     // All go where customers go, but some of them on to the item that was added last.
     const clicks = (added: string) => Array.from({ length: 84 }, (_, user) => [0, 1, 2, 3, 4].map((step) => ({ userId: `${added}-${user}`, itemId: step === 4 && user % 7 === 0 ? added : `item-${(user % 28) + step}` }))).flat();
     /** How far an item's score is above those of all items, on average. */
