@@ -11,6 +11,7 @@ import { generationsOf } from "./journal-records.ts";
 import { Journal, type JournalReport } from "./journal.ts";
 import { Learner, readWeights, writeWeights, type Weights } from "./learner.ts";
 import type { LiveHistories } from "./live-histories.ts";
+import { RepeatsInCall } from "./repeats.ts";
 import { batchesOf, numLabels, rowsOfNew } from "./rows.ts";
 import { checkEvents, findSuspects, Pace, Refusals, type CheckedEvent, type Suspects, type WaitingEvent } from "./screen.ts";
 import { resolveSettings } from "./settings.ts";
@@ -294,25 +295,3 @@ export class LiveUpdates {
 }
 
 const NOTHING = { earlier: null, recent: null };
-
-/** What one call's events are checked against beside the histories, which they are not in yet. */
-class RepeatsInCall {
-  private readonly last = new Map<string, string>();
-  private readonly timed = new Set<string>();
-
-  /** Whether the histories no longer tell which event of this user was the last one. */
-  knows(userId: string, time: number | undefined): boolean {
-    return time === undefined && this.last.has(userId);
-  }
-
-  has({ userId, item, time }: CheckedEvent): boolean {
-    return time === undefined ? this.last.get(userId) === String(item) : this.timed.has(keyOf(userId, item, time));
-  }
-
-  add({ userId, item, time }: CheckedEvent): void {
-    this.last.set(userId, String(item));
-    if (time !== undefined) this.timed.add(keyOf(userId, item, time));
-  }
-}
-
-const keyOf = (userId: string, item: number, time: number): string => `${time} ${item} ${userId}`;
