@@ -1,5 +1,5 @@
-import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
-import { gbceExponent, Trainer, type EncodedRow, type NextItemLoss, type TrainingArguments } from "@heddle/training";
+import { HeddleError } from "@heddle/kernels";
+import { gbceExponent, Trainer, type EncodedRow, type NextItemLoss, type StartEvent, type TrainingArguments } from "@heddle/training";
 import { architectureFor, createModel, type ItemFeatureModel, type Model } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
 import { throwIfAborted } from "../inference/encode.ts";
@@ -17,6 +17,7 @@ import type { RecommenderParts } from "./recommender.ts";
 import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
 import { resolveSettings } from "./update/settings.ts";
 import { isWatched } from "./update/watched.ts";
+import { readWeights, writeWeights, type Weights } from "./weights.ts";
 
 /** Of the epochs over everything: on Beauty 8 were better than 4, and 4 than 2, by an event that none of them learnt. */
 const MAX_HELD_OUT_EPOCHS = 8;
@@ -119,57 +120,52 @@ interface TrainedEpochs {
   readonly best: number;
 }
 
-/**
- * Ends with the weights of the best evaluation, or the last ones where nothing is held out.
- */
-async function train(trainer: Trainer, model: Model, { recommender, trained, validation, options, emit, sizes }: TrainContext): Promise<TrainedEpochs> {
+/** Ends with the weights of the best evaluation, or the last ones where nothing is held out. */
+async function train(trainer: Trainer, model: Model, context: TrainContext): Promise<TrainedEpochs> {
+  const { recommender, trained, validation, options, emit } = context;
   const { patience = 3, evalEpochs = 2, signal, numTrainEpochs = 200 } = options;
-  let best = { ndcg: -1, epoch: 0, weights: null as ReadonlyMap<State, HostTensor["data"]> | null };
+  let best = { ndcg: -1, epoch: 0, weights: null as Weights | null };
   let worseSince = 0;
-  let epochs = 0;
-  let startedAt = performance.now();
+  let done = 0;
   const requests = validation.map(requestOf);
-  for await (const event of trainer.train({ ...(signal && { signal }) })) {
-    if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
-    if (event.type === "start") emit({ type: "plan", device: model.device.description, ...sizes, numParameters: model.numParameters, stepsPerEpoch: event.stepsPerEpoch, peakBytes: event.memory.peakBytes });
-    if (event.type !== "step") continue;
-    const epoch = Math.round(event.epoch);
-    epochs = epoch;
-    emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
-    if (validation.length > 0 && (epoch % evalEpochs === 0 || epoch === numTrainEpochs)) {
-      await trained?.bake();
-      const { hitRate, ndcg } = measure((await recommender.rankAll(requests, 0, { ...(signal && { signal }) })).ranks);
-      const isBest = ndcg > best.ndcg;
-      emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
-      worseSince = isBest ? 0 : worseSince + 1;
-      await trained?.restore();
-      if (isBest) best = { ndcg, epoch, weights: await copyOf(model) };
-      if (worseSince >= patience) break;
-    }
-    startedAt = performance.now();
+  const onStart = ({ stepsPerEpoch, memory: { peakBytes } }: StartEvent) => emit({ type: "plan", device: model.device.description, ...context.sizes, numParameters: model.numParameters, stepsPerEpoch, peakBytes });
+  for await (const epoch of epochsOf(trainer, context, { before: 0, onStart })) {
+    done = epoch;
+    if (validation.length === 0 || (epoch % evalEpochs !== 0 && epoch !== numTrainEpochs)) continue;
+    await trained?.bake();
+    const { hitRate, ndcg } = measure((await recommender.rankAll(requests, 0, { ...(signal && { signal }) })).ranks);
+    const isBest = ndcg > best.ndcg;
+    emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
+    worseSince = isBest ? 0 : worseSince + 1;
+    await trained?.restore();
+    if (isBest) best = { ndcg, epoch, weights: await readWeights(model) };
+    if (worseSince >= patience) break;
   }
-  for (const [state, data] of best.weights ?? []) state.write(data);
-  return { done: epochs, best: best.epoch };
+  if (best.weights) writeWeights(model, best.weights);
+  return { done, best: best.epoch };
 }
 
 /** Goes on from the best epoch with everything there is, the events that chose it among them, as a user's newest events say most of what comes next. */
-async function learnAll(trainer: Trainer, epochsBefore: number, { options: { signal }, emit }: TrainContext): Promise<void> {
+async function learnAll(trainer: Trainer, before: number, context: TrainContext): Promise<void> {
+  const epochs = epochsOf(trainer, context, { before });
+  while (!(await epochs.next()).done);
+}
+
+
+/** The number of each epoch once it is trained and said. What its consumer does meanwhile is not in the next one's seconds. */
+async function* epochsOf(trainer: Trainer, { options: { signal }, emit }: TrainContext, { before, onStart }: { readonly before: number; readonly onStart?: (event: StartEvent) => void }): AsyncGenerator<number, void, void> {
   let startedAt = performance.now();
   for await (const event of trainer.train({ ...(signal && { signal }) })) {
     if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
+    if (event.type === "start") onStart?.(event);
     if (event.type !== "step") continue;
-    emit({ type: "epoch", epoch: epochsBefore + Math.round(event.epoch), loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
+    const epoch = before + Math.round(event.epoch);
+    emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
+    yield epoch;
     startedAt = performance.now();
   }
 }
 
-async function copyOf({ parameters, device }: Model): Promise<ReadonlyMap<State, HostTensor["data"]>> {
-  const states = [...parameters.values()];
-  const copies = await device.readStates(states);
-  return new Map(states.map((state, i) => [state, copies[i]!]));
-}
-
-/** Means over held-out events of one target each. */
 function lossOf({ loss = "softmax", numNegatives = 256, calibration = 0.75 }: FitRecommenderOptions, numItems: number): { loss: NextItemLoss; numNegatives: number } {
   switch (loss) {
     case "softmax":

@@ -12,6 +12,9 @@ export function windowsOf(history: ArrayLike<number>, maxLength: number): Encode
   return windows;
 }
 
+/** Places of a row that are learnt. */
+export const numLabels = ({ label }: EncodedRow): number => (label as readonly number[]).filter((row) => row !== IGNORE_INDEX).length;
+
 export interface WindowCollatorOptions {
   readonly maxLength: number;
   readonly numItems: number;
@@ -26,7 +29,7 @@ export function windowCollator({ maxLength, numItems, numNegatives, fewShapes = 
   const lengths = fewShapes ? [maxLength] : geometricBuckets(maxLength);
   return (rows, { batchSize, rowNumbers, seed, epoch }) => {
     const longest = rows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
-    const total = rows.reduce((sum, { label }) => sum + (label as readonly number[]).filter((item) => item !== IGNORE_INDEX).length, 0);
+    const total = rows.reduce((sum, row) => sum + numLabels(row), 0);
     const length = roundUpToBucket(longest, lengths);
     const most = batchSize * length;
     const places = roundUpToBucket(Math.max(1, total), fewShapes ? [Math.ceil(most / 8), Math.ceil(most / 3), most] : geometricBuckets(most, batchSize));

@@ -1,6 +1,6 @@
 import type { OnnxContext } from "../../onnx/context.ts";
 import type { Value } from "../../onnx/graph.ts";
-import { RowLabels } from "./row-labels.onnx.ts";
+import { evenShare, RowLabels } from "./row-labels.onnx.ts";
 import { weightedCrossEntropy, weightedCrossEntropyGradient } from "./weighted.onnx.ts";
 import type { CrossEntropyAttributes } from "./op.ts";
 
@@ -26,7 +26,7 @@ export function onnxCrossEntropyGradient(context: OnnxContext<CrossEntropyAttrib
   const dy = reduction === "none" ? graph.reshape(g!.value, [-1]) : factor ? mul(g!.value, factor.value) : g!.value;
   const scale = graph.op("Unsqueeze", [mul(rows.counts, dy), graph.ints([1])]); // [rows, 1]
   const softmax = mul(graph.op("Exp", [statistics!.kept("logProbabilities")!]), scale);
-  const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);
+  const even = evenShare(graph, labelSmoothing, classes);
   const unsmoothed = labelSmoothing > 0 ? graph.op("Sub", [softmax, mul(scale, even)]) : softmax;
   const target = graph.op("Neg", [labelSmoothing > 0 ? mul(scale, graph.float(1 - labelSmoothing)) : scale]);
   return [graph.reshape(graph.op("ScatterElements", [unsmoothed, rows.column, target], { axis: 1, reduction: "add" }), logits!.dims)];

@@ -24,7 +24,7 @@ export class RowLabels {
   losses(labelled: Value, summed: Value | undefined, labelSmoothing: number): Value {
     const { graph } = this;
     const mul = (x: Value, y: Value) => graph.op("Mul", [x, y]);
-    const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(this.classes), "f32")]);
+    const even = evenShare(graph, labelSmoothing, this.classes);
     const score = summed ? graph.op("Add", [mul(labelled, graph.float(1 - labelSmoothing)), mul(summed, even)]) : labelled;
     return graph.op("Neg", [mul(graph.op("Squeeze", [score, graph.ints([1])]), this.counts)]);
   }
@@ -42,3 +42,6 @@ export class RowLabels {
 
 /** The sum of all elements. */
 export const totalOf = (graph: OnnxGraph, x: Value) => graph.op("ReduceSum", [graph.reshape(x, [-1]), graph.ints([0])], { keepdims: 0 });
+
+/** What smoothing gives to each class. */
+export const evenShare = (graph: OnnxGraph, labelSmoothing: number, classes: Dim) => graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);

@@ -1,6 +1,6 @@
 import type { OnnxContext, OnnxOperand } from "../../onnx/context.ts";
 import type { OnnxGraph, Value } from "../../onnx/graph.ts";
-import { totalOf } from "./row-labels.onnx.ts";
+import { evenShare, totalOf } from "./row-labels.onnx.ts";
 import type { CrossEntropyAttributes } from "./op.ts";
 
 const column = (graph: OnnxGraph, x: Value) => graph.op("Unsqueeze", [x, graph.ints([-1])]);
@@ -15,7 +15,7 @@ function targets(graph: OnnxGraph, logits: OnnxOperand, labels: Value, weight: V
   const oneHot = graph.number(graph.op("Equal", [numbers, column(graph, graph.clamped(labels, classes))]));
   let target = oneHot;
   if (labelSmoothing > 0) {
-    const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(classes), "f32")]);
+    const even = evenShare(graph, labelSmoothing, classes);
     target = graph.op("Add", [graph.op("Mul", [oneHot, graph.float(1 - labelSmoothing)]), even]);
   }
   target = graph.op("Mul", [target, weight]);
@@ -33,11 +33,10 @@ export function weightedCrossEntropy({ graph, inputs: [logits, labels, weight], 
   const losses = graph.op("Neg", [sum(graph.op("Mul", [target, logProbabilities]))]);
   // The statistics are for the gradient, which takes what was kept instead.
   if (attributes.reduction === "none") return [losses, losses];
-  const all = (x: Value) => totalOf(graph, x);
-  if (attributes.reduction === "sum") return [all(losses), losses];
-  const weights = all(countedWeight(graph, logits!, labels!.value, weight!.value, attributes));
+  if (attributes.reduction === "sum") return [totalOf(graph, losses), losses];
+  const weights = totalOf(graph, countedWeight(graph, logits!, labels!.value, weight!.value, attributes));
   const factor = graph.op("Div", [graph.float(1), graph.op("Where", [graph.op("Equal", [weights, graph.float(0)]), graph.float(1), weights])]);
-  return [graph.op("Mul", [all(losses), factor]), losses, factor];
+  return [graph.op("Mul", [totalOf(graph, losses), factor]), losses, factor];
 }
 
 /** The weight of a row's own class, whatever the smoothing. */

@@ -1,7 +1,7 @@
 import type { OnnxContext } from "../../onnx/context.ts";
 import type { Dim } from "../../onnx/dims.ts";
 import type { OnnxGraph, Value } from "../../onnx/graph.ts";
-import { RowLabels } from "../crossentropy/row-labels.onnx.ts";
+import { evenShare, RowLabels } from "../crossentropy/row-labels.onnx.ts";
 import type { LinearCrossEntropyAttributes } from "./op.ts";
 
 type Context = OnnxContext<LinearCrossEntropyAttributes>;
@@ -115,7 +115,7 @@ class Rows {
   /** softmax − targets: the softmax's part is there, the targets' is taken away. */
   private gradients({ ofHidden, ofWeight, ofBias, scale, scaled, shape }: { ofHidden: Value; ofWeight: Value; ofBias: Value | undefined; scale: Value; scaled: Value; shape: readonly Dim[] }): Record<string, Value> {
     const { graph, labels, context: { attributes: { labelSmoothing } } } = this;
-    const even = graph.op("Div", [graph.float(labelSmoothing), graph.cast(graph.scalarExtent(this.classes), "f32")]);
+    const even = evenShare(graph, labelSmoothing, this.classes);
     const own = (x: Value) => (labelSmoothing > 0 ? graph.op("Mul", [x, graph.float(1 - labelSmoothing)]) : x);
     const minus = (x: Value, y: Value) => graph.op("Sub", [x, y]);
     const evenly = (x: Value, sum: Value) => (labelSmoothing > 0 ? minus(x, graph.op("Mul", [sum, even])) : x);

@@ -3,7 +3,7 @@ import type { Interactions } from "../interactions.ts";
 import { firstEvents, queryAt, type Split } from "./split.ts";
 
 /** With fewer events a user has nothing left to learn from. */
-const MIN_EVENTS = 3;
+export const MIN_EVENTS = 3;
 
 /**
  * Each user's last event for testing, the last but one for validation, the rest for training; users with fewer than three

@@ -1,10 +1,8 @@
-import { HeddleError, type HostTensor, type State } from "@heddle/kernels";
+import { HeddleError } from "@heddle/kernels";
 import { defaultTrainingArguments, TrainStep, type DataCollator, type EncodedRow } from "@heddle/training";
 import { createZeroModel, type Model, type RecommenderConfig } from "@heddle/transformer";
 import { throwIfAborted } from "../../inference/encode.ts";
-
-/** Host copies of a model's parameters, by name. */
-export type Weights = ReadonlyMap<string, HostTensor["data"]>;
+import { readWeights, writeWeights } from "../weights.ts";
 
 export interface LearnerOptions {
   /** Makes batches as the model's family learns. */
@@ -56,7 +54,7 @@ export class Learner {
    */
   async learn(batches: readonly (readonly EncodedRow[])[], round: number, signal?: AbortSignal): Promise<void> {
     const { collator, batchSize, learningRate, seed } = this.options;
-    await copyWeights(this.served, this.model);
+    writeWeights(this.model, await readWeights(this.served));
     for (const state of this.step.states.saved.values()) state.write(new Float32Array(state.type.shape.reduce((size, count) => size * count, 1)));
     for (const [i, rows] of batches.entries()) {
       throwIfAborted(signal, "SequentialRecommender.update");
@@ -73,19 +71,4 @@ export class Learner {
     this.step.dispose();
     this.model.dispose();
   }
-}
-
-export async function readWeights({ parameters, device }: Model): Promise<Weights> {
-  const entries = [...parameters];
-  const data = await device.readStates(entries.map(([, state]) => state));
-  return new Map(entries.map(([name], i) => [name, data[i]!]));
-}
-
-/** All at once for whoever runs the model: a run sees either the weights before or those after. */
-export function writeWeights({ parameters }: Model, weights: Weights): void {
-  for (const [name, data] of weights) (parameters.get(name) as State).write(data);
-}
-
-async function copyWeights(from: Model, to: Model): Promise<void> {
-  writeWeights(to, await readWeights(from));
 }

@@ -24,9 +24,6 @@ export function rowsOfNew(history: Int32Array, from: number, windowsOf: WindowsO
   return rows;
 }
 
-/** Places of a row that are learnt. */
-export const numLabels = ({ label }: EncodedRow): number => (label as readonly number[]).filter((row) => row !== IGNORE_INDEX).length;
-
 /** `count` of the values, drawn with replacement and the same way for the same numbers. Empty of none. */
 export function draw<T>(values: readonly T[], count: number, seed: number, round: number): T[] {
   return values.length === 0 ? [] : Array.from({ length: count }, (_, i) => values[Math.floor((pcg3d(seed, round, i)[0] / 2 ** 32) * values.length)]!);
