@@ -1,5 +1,6 @@
 import { HeddleError } from "@heddle/kernels";
 import type { GgufFile } from "./file.ts";
+import { rotaryScalingOf } from "./rotary.ts";
 
 // config.json from a GGUF file's metadata, and where its tensors go.
 
@@ -11,24 +12,35 @@ interface GgufArchitecture {
   readonly permutesHeads?: boolean;
   /** Norms are stored as the factor itself, where checkpoints have it less 1. */
   readonly normOffset?: boolean;
+  /** Where parts of a layer go that are named as in Llama's and mean something else. */
+  readonly parts?: Readonly<Record<string, string>>;
   readonly config?: (read: MetadataReader) => Record<string, unknown>;
 }
 
+/** Gemma's layers have a norm before the feed-forward network where Llama's have the one after attention. */
+const GEMMA_PARTS = { ffn_norm: "pre_feedforward_layernorm" };
+
 /** A metadata value of the file's architecture; undefined where it has none. */
-type MetadataReader = (key: string) => unknown;
+export type MetadataReader = (key: string) => unknown;
 
 const ARCHITECTURES: Readonly<Record<string, GgufArchitecture>> = {
   llama: { modelType: "llama", name: "LlamaForCausalLM", permutesHeads: true },
   qwen2: { modelType: "qwen2", name: "Qwen2ForCausalLM" },
   qwen3: { modelType: "qwen3", name: "Qwen3ForCausalLM" },
-  phi3: { modelType: "phi3", name: "Phi3ForCausalLM", config: (read) => ({ original_max_position_embeddings: read("rope.scaling.original_context_length") }) },
+  phi3: {
+    modelType: "phi3",
+    name: "Phi3ForCausalLM",
+    parts: { ffn_up: "mlp.gate_up_proj" },
+    config: (read) => ({ original_max_position_embeddings: read("rope.scaling.original_context_length") }),
+  },
   gemma2: {
     modelType: "gemma2",
     name: "Gemma2ForCausalLM",
     normOffset: true,
+    parts: GEMMA_PARTS,
     config: (read) => ({ attn_logit_softcapping: read("attn_logit_softcapping"), final_logit_softcapping: read("final_logit_softcapping"), query_pre_attn_scalar: read("attention.key_length") }),
   },
-  gemma3: { modelType: "gemma3_text", name: "Gemma3ForCausalLM", normOffset: true, config: (read) => ({ query_pre_attn_scalar: read("attention.key_length") }) },
+  gemma3: { modelType: "gemma3_text", name: "Gemma3ForCausalLM", normOffset: true, parts: GEMMA_PARTS, config: (read) => ({ query_pre_attn_scalar: read("attention.key_length") }) },
 };
 
 export function architectureOf({ metadata, source }: GgufFile): GgufArchitecture {
@@ -38,8 +50,8 @@ export function architectureOf({ metadata, source }: GgufFile): GgufArchitecture
   return found;
 }
 
-/** What transformers' config.json says of the same model. Its own checks come when it is parsed. */
-export function configOf(file: GgufFile): Record<string, unknown> {
+/** What transformers' config.json says of the same model. Its own checks come when it is parsed. Errors: MODEL_TYPE_UNKNOWN, those of reading. */
+export async function configOf(file: GgufFile): Promise<Record<string, unknown>> {
   const { metadata, tensors } = file;
   const architecture = architectureOf(file);
   const read: MetadataReader = (key) => plain(metadata[`${String(metadata["general.architecture"])}.${key}`]);
@@ -58,7 +70,8 @@ export function configOf(file: GgufFile): Record<string, unknown> {
     rms_norm_eps: read("attention.layer_norm_rms_epsilon"),
     sliding_window: read("attention.sliding_window"),
     rope_theta: read("rope.freq_base"),
-    rope_scaling: scalingOf(read),
+    partial_rotary_factor: rotatedShare(read),
+    rope_scaling: await rotaryScalingOf(file, read),
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: plain(metadata["tokenizer.ggml.bos_token_id"]),
     eos_token_id: plain(metadata["tokenizer.ggml.eos_token_id"]),
@@ -68,20 +81,21 @@ export function configOf(file: GgufFile): Record<string, unknown> {
   return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== undefined));
 }
 
-function scalingOf(read: MetadataReader): Record<string, unknown> | undefined {
-  const type = read("rope.scaling.type");
-  if (type === undefined || type === "none") return undefined;
-  return { rope_type: type, factor: read("rope.scaling.factor"), original_max_position_embeddings: read("rope.scaling.original_context_length") };
+/** Of a head's elements; the others are not turned. */
+function rotatedShare(read: MetadataReader): number | undefined {
+  const [turned, all] = [read("rope.dimension_count"), read("attention.key_length") ?? Number(read("embedding_length")) / Number(read("attention.head_count"))];
+  return typeof turned === "number" && typeof all === "number" && turned < all ? turned / all : undefined;
 }
 
 /** Integers of 64 bits come as bigint. */
 const plain = (value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
 
 /** Hugging Face's name of a tensor; undefined for one that a model does not have. */
-export function checkpointName(name: string): string | undefined {
+export function checkpointName(name: string, { parts = {} }: GgufArchitecture): string | undefined {
   if (Object.hasOwn(WHOLE, name)) return WHOLE[name];
   const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
-  const inner = part !== undefined && Object.hasOwn(PARTS, part) ? PARTS[part] : undefined;
+  const known = { ...PARTS, ...parts };
+  const inner = part !== undefined && Object.hasOwn(known, part) ? known[part] : undefined;
   return inner && `model.layers.${layer}.${inner}.${kind}`;
 }
 
@@ -103,9 +117,3 @@ const PARTS: Readonly<Record<string, string>> = {
   post_attention_norm: "post_attention_layernorm",
   post_ffw_norm: "post_feedforward_layernorm",
 };
-
-/** Gemma's layers have a norm before the feed-forward network where Llama's have the one after attention. */
-export function gemmaName(name: string): string | undefined {
-  const [, layer] = /^blk\.(\d+)\.ffn_norm\.weight$/.exec(name) ?? [];
-  return layer === undefined ? checkpointName(name) : `model.layers.${layer}.pre_feedforward_layernorm.weight`;
-}

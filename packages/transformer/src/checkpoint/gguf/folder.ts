@@ -14,7 +14,7 @@ export async function openGguf(source: ByteSource): Promise<ModelFolder> {
     const { tokenizer, config } = tokenizerOf(file);
     return {
       label: source.label,
-      configText: JSON.stringify(configOf(file)),
+      configText: JSON.stringify(await configOf(file)),
       tokenizerText: JSON.stringify(tokenizer),
       tokenizerConfigText: JSON.stringify(config),
       weights: async () => weights,

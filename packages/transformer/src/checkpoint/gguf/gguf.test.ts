@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, hostTensor, quantizeWeight, ReferenceDevice, type HostTensor } from "@heddle/kernels";
 import { describe, expect, it } from "vitest";
-import { createConfig } from "../../config/index.ts";
+import { configToJson, createConfig, parseConfig, type LlamaConfig } from "../../config/index.ts";
 import { architectureFor, createModel, loadModel, type Model } from "../../models/index.ts";
+import { rotaryFrequencies } from "../../nn/rotary.ts";
 import { encodeGguf, type GgufTensorToWrite, type GgufValue } from "../../testing/gguf.ts";
 import { loadTokenizer } from "../../text/index.ts";
 import { openModelFolder } from "../folder/open.ts";
@@ -45,6 +46,8 @@ const NAMES: readonly [heddle: RegExp, gguf: string][] = [
   [/^model\.layers\.(\d+)\.self_attn\.([qkv])_proj/, "blk.$1.attn_$2"],
   [/^model\.layers\.(\d+)\.self_attn\.o_proj/, "blk.$1.attn_output"],
   [/^model\.layers\.(\d+)\.self_attn\.([qk])_norm/, "blk.$1.attn_$2_norm"],
+  [/^model\.layers\.(\d+)\.self_attn\.qkv_proj/, "blk.$1.attn_qkv"],
+  [/^model\.layers\.(\d+)\.mlp\.gate_up_proj/, "blk.$1.ffn_up"],
   [/^model\.layers\.(\d+)\.mlp\.(\w+)_proj/, "blk.$1.ffn_$2"],
   [/^model\.layers\.(\d+)\.input_layernorm/, "blk.$1.attn_norm"],
   [/^model\.layers\.(\d+)\.pre_feedforward_layernorm/, "blk.$1.ffn_norm"],
@@ -113,6 +116,27 @@ describe("a GGUF file", () => {
     expect([missing, loaded.config.modelType]).toEqual([[], "gemma3_text"]);
     const [a, b] = [await logitsOf(loaded), await logitsOf(model)];
     a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-5));
+  });
+
+  it.each(["llama", "phi3"] as const)("of a %s scales its rotary frequencies by tables", async (modelType) => {
+    const heads = { ...sizes, headDim: 8, hiddenSize: 32 };
+    const rotary = modelType === "llama" ? { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 } : { rope_type: "longrope", short_factor: [1, 1.5, 2, 3], long_factor: [2, 3, 4, 6], original_max_position_embeddings: 16 };
+    using plain = createModel(device, architectureFor(modelType, "causal-lm"), createConfig({ modelType, ...heads, tieWordEmbeddings: false, initializerRange: 0.5, normEps: 1e-6 }), 3);
+    const config = parseConfig({ ...configToJson(plain.config), rope_parameters: { rope_theta: 10_000, ...rotary } }) as LlamaConfig;
+    using model = createModel(device, architectureFor(modelType, "causal-lm"), config, 3);
+    const frequencies = (each: LlamaConfig, length: number) => rotaryFrequencies(each.rotary.full_attention, 8, length);
+    const table = (name: string, length: number): GgufTensorToWrite => ({ name, shape: [4], type: 0, bytes: new Uint8Array(Float32Array.from(frequencies(plain.config as LlamaConfig, length), (frequency, pair) => frequency / frequencies(config, length)[pair]!).buffer) });
+    const tables = modelType === "llama" ? [table("rope_freqs.weight", 6)] : [table("rope_factors_short.weight", 6), table("rope_factors_long.weight", 20)];
+    const tensors = await tensorsOf(model, (name, data) => (modelType === "llama" && /q_proj/.test(name) ? permuted(data, 4, 8) : modelType === "llama" && /k_proj/.test(name) ? permuted(data, 2, 8) : data));
+    const { scaling } = config.rotary.full_attention;
+    const metadata = metadataOf(modelType, { [`${modelType}.embedding_length`]: 32, [`${modelType}.attention.key_length`]: 8, ...(scaling.type === "longrope" && { "tokenizer.ggml.padding_token_id": 0, "phi3.rope.scaling.original_context_length": 16, "phi3.rope.scaling.attn_factor": scaling.attentionFactor }) });
+    const { model: loaded, missing, unexpected } = await loadModel(device, asFile(encodeGguf(metadata, [...tables, ...tensors])));
+    using _ = loaded;
+    expect([missing, unexpected]).toEqual([[], []]);
+    const [a, b, unscaled] = [await logitsOf(loaded), await logitsOf(model), await logitsOf(plain)];
+    a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-5));
+    expect(b.data.some((value, i) => Math.abs(value - unscaled.data[i]!) > 1e-3)).toBe(true);
+    for (const length of [6, 20]) frequencies(loaded.config as LlamaConfig, length).forEach((frequency, pair) => expect(frequency / frequencies(config, length)[pair]!).toBeCloseTo(1, 5));
   });
 
   it("stays in its few bits where that is wanted: the same numbers, and the same model when it is saved", async () => {

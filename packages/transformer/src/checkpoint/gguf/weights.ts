@@ -2,9 +2,10 @@ import { HeddleError, type HostTensor, type QuantizationFormat, type QuantizedTe
 import { firstNotFinite } from "../not-finite.ts";
 import type { ModelWeights } from "../folder/weights.ts";
 import type { LoadedTensor, StreamOptions } from "../safetensors/reader.ts";
-import { architectureOf, checkpointName, gemmaName } from "./config.ts";
+import { architectureOf, checkpointName } from "./config.ts";
 import { readTensor, type GgufFile, type GgufTensor } from "./file.ts";
 import { quantizationOf, readQuantized } from "./quantized.ts";
+import { isRotaryTable } from "./rotary.ts";
 
 /** A GGUF file's tensors as a checkpoint's, by Hugging Face's names, worked out to f32 or in the blocks that a device holds. */
 export class GgufWeights implements ModelWeights {
@@ -14,11 +15,7 @@ export class GgufWeights implements ModelWeights {
 
   constructor(private readonly file: GgufFile) {
     this.architecture = architectureOf(file);
-    const nameOf = this.architecture.normOffset ? gemmaName : checkpointName;
-    for (const [name, tensor] of file.tensors) {
-      if (name === "rope_freqs.weight") throw new HeddleError("CONFIG_INVALID", `[${file.source.label}] scales its rotary frequencies by a table (rope_freqs), which is not read yet: use the model's safetensors folder`);
-      this.tensors.set(nameOf(name) ?? name, tensor);
-    }
+    for (const [name, tensor] of file.tensors) if (!isRotaryTable(name)) this.tensors.set(checkpointName(name, this.architecture) ?? name, tensor);
   }
 
   get names(): readonly string[] {
