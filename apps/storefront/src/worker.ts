@@ -53,11 +53,14 @@ async function fetched(url: URL): Promise<Blob> {
 
 /** The first run of each program makes it ready, which a visitor should not wait for after a click. */
 async function warmUp(model: SequentialRecommender): Promise<void> {
-  const history = model.itemIds.slice(0, model.maxLength);
-  await model.recommend({ history });
-  await model.similarItems(history[0]!);
+  const itemIds = model.itemIds.slice(0, model.maxLength);
+  await model.similarItems(itemIds[0]!);
   // One program up to each of these lengths.
-  for (const length of [1, model.maxLength / 2, model.maxLength]) await model.explain({ history: history.slice(0, length), itemId: history[0]! });
+  for (const length of [1, model.maxLength / 2, model.maxLength]) {
+    const history = itemIds.slice(0, length);
+    await model.recommend({ history });
+    await model.explain({ history, itemId: itemIds[0]! });
+  }
 }
 
 async function respond(request: Request): Promise<void> {
