@@ -12,6 +12,7 @@ const fromSource = {
   "bench:training": ["benchmarks/main.ts", "training"],
   "bench:versus": ["benchmarks/versus/main.ts"],
   "bench:auto": ["benchmarks/auto/main.ts"],
+  "bench:decoding": ["benchmarks/decoding/main.ts"],
 };
 
 const [program = "", ...args] = process.argv.slice(2);

@@ -56,8 +56,7 @@ await main(async () => {
   const steps = [
     ["tests of the kernels", () => runLocal("turbo", turbo("test", "--filter=@heddle/kernels"), { env, output: "at-end" })],
     ["lint (oxlint)", () => runLocal("oxlint", ["--deny-warnings"])],
-    ["types (tsc)", () => runLocal("turbo", turbo("typecheck", "--concurrency=1", "--output-logs=errors-only"))],
-    ["types of scripts and configurations (tsc)", () => runLocal("tsc", ["--noEmit"])],
+    ["types (tsc)", () => runLocal("tsc", ["--noEmit"])],
     ["unused code and dependencies (knip)", () => runLocal("knip", [])],
     ["published packages (publint, attw)", () => checkPublishedPackages(scratch)],
     ["bundle sizes (size-limit)", () => runLocal("size-limit", [])],

@@ -1,8 +1,3 @@
-import { mergeConfig, type ViteUserConfig } from "vitest/config";
-import { nodeTests } from "../../vitest.shared.ts";
+import { pageTests } from "../../vitest.shared.ts";
 
-/** Drives the page in a real Chromium. */
-const pages: ViteUserConfig = { test: { include: ["**/*.page.test.ts"], exclude: ["**/node_modules/**"], testTimeout: 240_000, hookTimeout: 120_000 } };
-const base = nodeTests("quickstart-page");
-
-export default mergeConfig({ ...base, test: { ...base.test, include: [], exclude: [] } }, pages);
+export default pageTests("quickstart");

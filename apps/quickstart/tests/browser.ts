@@ -1,19 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright";
+import type { Browser, Page } from "playwright";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, expect } from "vitest";
-import { findChromium } from "../../../scripts/find-chromium.mjs";
+import { launch } from "../../../scripts/chromium.ts";
 
 export const root = join(import.meta.dirname, "..");
-
-const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"];
-
-/** A Chromium with WebGPU in software, or with none. */
-export function launch({ webgpu = true } = {}): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium()!, args: ["--headless=new", "--no-sandbox", ...(webgpu ? WEBGPU : [])] });
-}
 
 /** Sources that change while a page is tested do not reload it. */
 async function developmentServer(): Promise<ViteDevServer> {
@@ -97,10 +90,4 @@ export async function scoresFor(page: Page, text: string): Promise<Map<string, n
   await page.waitForSelector("#answer li", { timeout: 60_000 });
   const items = await page.$$eval("#answer li", (nodes) => nodes.map((node) => [node.dataset["label"]!, Number(node.dataset["score"])] as const));
   return new Map(items);
-}
-
-/** Kept where HEDDLE_SCREENSHOTS names a folder. */
-export async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env["HEDDLE_SCREENSHOTS"];
-  if (folder) await page.screenshot({ path: join(folder, `quickstart-${name}.png`), fullPage: true });
 }

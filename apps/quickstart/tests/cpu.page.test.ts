@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openPage, root, scoresFor, screenshot, train, useSite } from "./browser.ts";
+import { screenshot } from "../../../scripts/chromium.ts";
+import { openPage, root, scoresFor, train, useSite } from "./browser.ts";
 
 const site = useSite({ webgpu: false });
 
@@ -17,7 +18,7 @@ describe("the quickstart page on the CPU", () => {
     const scores = await scoresFor(page, "Lovely, works perfectly.");
     expect([...scores.keys()].sort()).toEqual(["negative", "positive"]);
     expect([...scores.values()].reduce((a, b) => a + b)).toBeCloseTo(1, 4);
-    await screenshot(page, "cpu");
+    await screenshot(page, "quickstart-cpu");
   });
 
   it("stops when asked to, though the CPU is at work", async () => {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Browser } from "playwright";
 import { build, createServer, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { launch, root, temporaryFolder } from "./browser.ts";
+import { launch } from "../../../scripts/chromium.ts";
+import { root, temporaryFolder } from "./browser.ts";
 
 const kernels = join(root, "../../packages/kernels");
 let folder: string;

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { labelledTexts, openDevice, readTable, TextClassifier } from "@heddle/tasks";
 import type { Page } from "playwright";
 import { beforeEach, describe, expect, it } from "vitest";
-import { openPage, scoresFor, screenshot, train, useSite } from "./browser.ts";
+import { screenshot } from "../../../scripts/chromium.ts";
+import { openPage, scoresFor, train, useSite } from "./browser.ts";
 
 const site = useSite({ webgpu: true });
 let page: Page;
@@ -28,7 +29,7 @@ describe("the quickstart page", () => {
     const scores = await scoresFor(page, "Lovely, works perfectly.");
     expect([...scores.keys()].sort()).toEqual(["negative", "positive"]);
     expect([...scores.values()].reduce((a, b) => a + b)).toBeCloseTo(1, 4);
-    await screenshot(page, "trained");
+    await screenshot(page, "quickstart-trained");
   });
 
   it("opens a saved folder and gives the same logits as Node", async () => {
@@ -48,7 +49,7 @@ describe("the quickstart page", () => {
     // Softmax keeps differences of logits as differences of logarithms.
     const logit = (from: Map<string, number>) => Math.log(from.get("positive")!) - Math.log(from.get("negative")!);
     expect(Math.abs(logit(scores) - logit(wanted))).toBeLessThan(1e-4);
-    await screenshot(page, "loaded");
+    await screenshot(page, "quickstart-loaded");
   });
 
   it("says what is wrong with a file that is no table", async () => {

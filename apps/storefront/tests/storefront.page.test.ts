@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright";
+import type { Browser, Page } from "playwright";
 import { build, preview, type PreviewServer } from "vite";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { findChromium } from "../../../scripts/find-chromium.mjs";
+import { launch, screenshot } from "../../../scripts/chromium.ts";
 
 const root = join(import.meta.dirname, "..");
-const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"];
 
 let folder: string;
 let server: PreviewServer;
@@ -20,7 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "heddle-storefront-"));
   await build({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", build: { outDir: folder, emptyOutDir: true, minify: false } });
   server = await preview({ root, configFile: join(root, "vite.config.ts"), logLevel: "error", build: { outDir: folder }, preview: { port: 0 } });
-  browser = await chromium.launch({ executablePath: findChromium()!, args: ["--headless=new", "--no-sandbox", ...WEBGPU] });
+  browser = await launch();
   page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-GB" });
   page.on("pageerror", ({ message }) => problems.push(message));
   await page.goto(server.resolvedUrls!.local[0]!);
@@ -52,12 +51,6 @@ async function lookAt(department: string, kind: string, count: number): Promise<
   }
 }
 
-/** Kept where HEDDLE_SCREENSHOTS names a folder. */
-async function screenshot(name: string): Promise<void> {
-  const kept = process.env["HEDDLE_SCREENSHOTS"];
-  if (kept) await page.screenshot({ path: join(kept, `storefront-${name}.png`), fullPage: true });
-}
-
 describe("the storefront page", () => {
   it("follows three clicks on one kind, says why, and measures how long it took", async () => {
     expect(await page.textContent("#device")).toMatch(/^Model on ./);
@@ -73,7 +66,7 @@ describe("the storefront page", () => {
     expect(durations.length).toBeGreaterThan(0);
     expect(await page.textContent("#took")).toMatch(/^First row \d+ ms after the click$/);
     await expect.poll(() => page.textContent("#similar h2")).toMatch(/^Like /);
-    await screenshot("followed");
+    await screenshot(page, "storefront-followed");
   });
 
   it("shows what is popular instead, and back", async () => {

@@ -1,3 +1,4 @@
+// @ts-check
 // onnxruntime's sessions and the states they read and replace. Plain JavaScript: Node loads it in a worker thread as it
 // is, from the sources as from the package; in a browser it runs where it is imported.
 

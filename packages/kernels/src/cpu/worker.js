@@ -1,3 +1,4 @@
+// @ts-check
 // The worker thread of a CPU device in Node: onnxruntime-node blocks the thread that calls it, so that thread must not
 // be the one that serves requests, draws progress and hears Ctrl-C.
 import { parentPort, workerData } from "node:worker_threads";

@@ -156,7 +156,7 @@ export interface FitRecommenderOptions {
   readonly patience?: number;
   /** Epochs between evaluations. Default 2. */
   readonly evalEpochs?: number;
-  /** Histories in a batch. Default 128. */
+  /** Pieces of histories in a batch. Default 128, or 64 where an epoch would have fewer than 128 steps. */
   readonly batchSize?: number;
   /** Default 0.001. */
   readonly learningRate?: number;

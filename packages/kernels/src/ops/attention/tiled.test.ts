@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { Gpu } from "../../device/gpu.ts";
+import { hostTensor } from "../../program/compile.ts";
 import type { Designs } from "../../program/design.ts";
 import type { TracedFunction } from "../../program/trace.ts";
 import { checkWithGradients, randomTensor } from "../../testing/check.ts";
@@ -18,10 +19,11 @@ const device = new WebGpuDevice(Object.create(gpu, { profile: { value: gpu.profi
 afterAll(() => device.workspace.release(device));
 
 describe.runIf(gpu.profile.subgroupMinSize >= 4)("attention in tiles of scores", () => {
-  it.each<[string, { queries: number; keys: number; headDim: number; turned?: number; biased?: boolean; masked?: boolean }, AttentionOptions]>([
+  it.each<[string, { queries: number; keys: number; headDim: number; turned?: number; biased?: boolean; masked?: boolean; drops?: boolean }, AttentionOptions]>([
     ["causal, turned, padded, in a window, heads that share keys", { queries: 7, keys: 21, headDim: 16, turned: 16, masked: true }, { causal: true, window: 9 }],
     ["with a bias and a soft cap", { queries: 5, keys: 3, headDim: 12, biased: true }, { softCap: 3 }],
-  ])("is the reference, forward and backward: %s", async (_, { queries, keys, headDim, turned, biased, masked }, options) => {
+    ["with dropout, causal", { queries: 9, keys: 9, headDim: 8, drops: true }, { causal: true }],
+  ])("is the reference, forward and backward: %s", async (_, { queries, keys, headDim, turned, biased, masked, drops }, options) => {
     const inputs = {
       q: randomTensor([2, queries, 2, headDim], 1, 2),
       k: randomTensor([2, keys, 1, headDim], 2, 2),
@@ -29,8 +31,9 @@ describe.runIf(gpu.profile.subgroupMinSize >= 4)("attention in tiles of scores",
       ...(masked && { mask: { shape: [2, keys], data: Float32Array.from({ length: 2 * keys }, (_, i) => (i % 5 === 2 || i > 2 * keys - 4 ? 0 : 1)) } }),
       ...(turned && { table: rotaryTable({ length: keys, dims: turned }) }),
       ...(biased && { bias: randomTensor([1, 2, queries, keys], 4) }),
+      ...(drops && { key: hostTensor(Uint32Array.of(7), []) }),
     };
-    const fn: TracedFunction = ({ q, k, v, mask, table, bias }) => ({ y: attention(q!, k!, v!, { ...options, ...(mask && { mask }), ...(table && { rotary: { table } }), ...(bias && { bias }) }) });
+    const fn: TracedFunction = ({ q, k, v, mask, table, bias, key }) => ({ y: attention(q!, k!, v!, { ...options, ...(mask && { mask }), ...(table && { rotary: { table } }), ...(bias && { bias }), ...(key && { dropout: { probability: 0.4, key } }) }) });
     await checkWithGradients(device, fn, inputs, ["q", "k", "v", ...(biased ? ["bias"] : [])]);
     expect(device.traffic.dispatches).toBeGreaterThan(0);
   });

@@ -79,6 +79,7 @@ describe("quantizedMatmul", () => {
     ["naive", { kind: "naive" }],
     ["direct", { kind: "register", rows: 4, columns: 4, lanes: [8, 4], share: "none" }],
     ["workgroup", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 8, stages: 1 }],
+    ["along k", { kind: "workgroup", rows: 4, columns: 4, lanes: [8, 8], depth: 16, stages: 2, alongK: true }],
     ["gemv", { kind: "gemv", rows: 4, reduce: "workgroup" }],
   ])("equals the reference by the design %s, with scales and minima", async (name, kernel) => {
     const op: typeof quantizedMatmulOp = { ...quantizedMatmulOp, lower: (context) => lowerQuantizedMatmul({ ...context, design: { name, kernel, splits: 1 } }) };

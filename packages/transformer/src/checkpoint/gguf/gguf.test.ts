@@ -173,6 +173,20 @@ describe("a GGUF file", () => {
     expect(tokenizer.specialTokenId("eos")).toBe(2);
   });
 
+  it.each([
+    ["gpt-2", ["1234", "x", "y", "!"]],
+    ["smollm", ["1", "2", "3", "4", "x", "y", "!"]],
+    ["llama-bpe", ["123", "4", "xy", "!"]],
+    ["qwen2", ["1", "2", "3", "4", "x", "y", "!"]],
+    ["gpt-4o", ["123", "4", "x", "y", "!"]],
+  ])("cuts texts before it merges by the rule %s", async (pre, wanted) => {
+    const pieces = ["1", "2", "3", "4", "12", "123", "1234", "x", "y", "xy", "!"];
+    const metadata = { ...metadataOf("llama"), "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": pre, "tokenizer.ggml.tokens": pieces, "tokenizer.ggml.token_type": pieces.map(() => 1), "tokenizer.ggml.merges": ["1 2", "12 3", "123 4"], "tokenizer.ggml.add_bos_token": false };
+    await using folder = await openModelFolder(asFile(encodeGguf(metadata, [{ name: "token_embd.weight", shape: [pieces.length, 16], type: 0, bytes: new Uint8Array(pieces.length * 16 * 4) }])));
+    const tokenizer = loadTokenizer(folder.tokenizerText!, folder.tokenizerConfigText);
+    expect(tokenizer.encode("1234xy!").ids.map((id) => pieces[id])).toEqual(wanted);
+  });
+
   it("says what is wrong with it", async () => {
     const opened = (metadata: Record<string, GgufValue>, tensors: GgufTensorToWrite[] = []) => openModelFolder(asFile(encodeGguf(metadata, tensors)));
     await expect(opened(metadataOf("mamba"))).rejects.toThrow(/architecture "mamba"; known in GGUF files are llama, qwen2/);

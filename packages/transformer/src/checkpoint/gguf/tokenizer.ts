@@ -84,23 +84,43 @@ function sentencePiece({ tokens, kinds }: Vocabulary, scores: readonly number[],
   };
 }
 
+const bytes = (cutsLikeGpt2: boolean) => ({ type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: cutsLikeGpt2 });
+const cutBy = (pattern: string) => [{ type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false }, bytes(false)];
+/** Up to `digits` of a number in one piece. */
+const likeLlama3 = (digits: string) => cutBy(`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`);
+const [upper, lower] = ["[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"];
+const likeGpt4o = [`${upper}*${lower}+`, `${upper}+${lower}*`].map((word) => `[^\\r\\n\\p{L}\\p{N}]?${word}(?i:'s|'t|'re|'ve|'m|'ll|'d)?|`).join("");
+
+interface CuttingRule {
+  /** Pre-tokenizers, as in tokenizer.json. */
+  readonly cut: readonly object[];
+  readonly normalizer?: object;
+  /** A piece that is a token as it stands is not made of merges. */
+  readonly ignoresMerges?: boolean;
+}
+
+const GPT2: CuttingRule = { cut: [bytes(true)] };
+const LLAMA3: CuttingRule = { cut: likeLlama3("{1,3}"), ignoresMerges: true };
+
 /** How the text is cut before merging, by llama.cpp's name for it. */
-const SPLITS: Readonly<Record<string, string | null>> = {
-  default: null,
-  "gpt-2": null,
-  smollm: null,
-  "llama-bpe": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  qwen2: "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+const RULES: Readonly<Record<string, CuttingRule>> = {
+  default: GPT2,
+  "gpt-2": GPT2,
+  smollm: { cut: [{ type: "Digits", individual_digits: true }, bytes(true)] },
+  "llama-bpe": LLAMA3,
+  llama3: LLAMA3,
+  qwen2: { cut: likeLlama3(""), normalizer: { type: "NFC" } },
+  "gpt-4o": { cut: cutBy(`${likeGpt4o}\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`) },
 };
 
 function byteLevel({ tokens }: Vocabulary, merges: readonly string[], pre: string, label: string): Record<string, unknown> {
-  const split = Object.hasOwn(SPLITS, pre) ? SPLITS[pre] : undefined;
-  if (split === undefined) throw new HeddleError("TOKENIZER_INVALID", `[${label}] cuts texts by the rule ${JSON.stringify(pre)}; known are ${Object.keys(SPLITS).join(", ")}: use the model's safetensors folder`);
-  const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: split === null };
+  const rule = Object.hasOwn(RULES, pre) ? RULES[pre] : undefined;
+  if (!rule) throw new HeddleError("TOKENIZER_INVALID", `[${label}] cuts texts by the rule ${JSON.stringify(pre)}; known are ${Object.keys(RULES).join(", ")}: use the model's safetensors folder`);
+  const { cut, normalizer = null, ignoresMerges = false } = rule;
   return {
-    normalizer: pre === "qwen2" ? { type: "NFC" } : null,
-    pre_tokenizer: split === null ? bytes : { type: "Sequence", pretokenizers: [{ type: "Split", pattern: { Regex: split }, behavior: "Isolated", invert: false }, bytes] },
+    normalizer,
+    pre_tokenizer: { type: "Sequence", pretokenizers: cut },
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: { type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: "", end_of_word_suffix: "", fuse_unk: false, byte_fallback: false, vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: merges.map((merge) => merge.split(" ")) },
+    model: { type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: "", end_of_word_suffix: "", fuse_unk: false, byte_fallback: false, ignore_merges: ignoresMerges, vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: merges.map((merge) => merge.split(" ")) },
   };
 }

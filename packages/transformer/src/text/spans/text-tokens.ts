@@ -109,8 +109,10 @@ export class TextTokens {
         const last = tokens.at(-1);
         // SentencePiece's words begin with its sign for a space, though all are one piece here.
         if (begin > 0 && piece.text[begin] === SPACE_SIGN) word++;
-        if (model.fuse_unk && last && isUnknown(last.token) && isUnknown(token)) tokens[tokens.length - 1] = { ...last, end };
-        else tokens.push({ token, start, end, word });
+        if (model.fuse_unk && last && isUnknown(last.token) && isUnknown(token)) {
+          // Spelled by the vocabulary's word for it, or as the text has it.
+          tokens[tokens.length - 1] = { ...last, token: model.tokens_to_ids.has(token) ? token : last.token + token, end };
+        } else tokens.push({ token, start, end, word });
       }
       word++;
     }
