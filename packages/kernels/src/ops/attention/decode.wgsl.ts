@@ -21,7 +21,8 @@ export const COMBINE_WORKGROUP_SIZE = 32;
 export function decodeVariant({ kind, features, subgroupMinSize }: Pick<AdapterProfile, "kind" | "features" | "subgroupMinSize">, variant: AttentionVariant, parts: number, keys: number): { variant: DecodeVariant; splits: number } {
   const { headDim, width, joined, info, bias, softCap, dropout, rotary } = variant;
   const software = kind === "software";
-  const split = features.has("subgroups") && subgroupMinSize >= 4 ? 4 : 1;
+  // Of a small head there is not a chunk for each of four lanes.
+  const split = features.has("subgroups") && subgroupMinSize >= 4 && chunksOf(variant).count >= 4 ? 4 : 1;
   const splits = Math.max(1, Math.min(Math.ceil(keys / LEAST_KEYS), Math.ceil((software ? WORKGROUPS.software : WORKGROUPS.other) / Math.max(1, parts))));
   return { variant: { split, headDim, width, workgroupSize: software ? 8 : GROUPS * split, joined, info, bias, softCap, dropout, rotary, partial: splits > 1 }, splits };
 }
