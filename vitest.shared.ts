@@ -32,7 +32,7 @@ export function nodeTests(name: string, exclude: readonly string[] = []): ViteUs
 }
 
 /** Tests of one app's page in a real Chromium, which computes in software. */
-export function pageTests(app: string): ViteUserConfig {
+export function pageTests(app: string, patience: Pick<NonNullable<ViteUserConfig["test"]>, "hookTimeout" | "expect"> = {}): ViteUserConfig {
   const base = nodeTests(`${app}-page`);
-  return { ...base, test: { ...base.test, include: ["**/*.page.test.ts"], exclude: ["**/node_modules/**"], testTimeout: 240_000, hookTimeout: 240_000, expect: { poll: { timeout: 20_000 } } } };
+  return { ...base, test: { ...base.test, include: ["**/*.page.test.ts"], exclude: ["**/node_modules/**"], testTimeout: 240_000, ...patience } };
 }

@@ -1,3 +1,3 @@
 import { pageTests } from "../../vitest.shared.ts";
 
-export default pageTests("storefront");
+export default pageTests("storefront", { hookTimeout: 240_000, expect: { poll: { timeout: 20_000 } } });

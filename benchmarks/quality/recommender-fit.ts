@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { beforeLast, evaluateRecommender, HeddleError, leaveOneOut, readInteractionsFile, SequentialRecommender, type FitRecommenderOptions } from "@heddle/tasks";
+import { median } from "../measure.ts";
 
 // How good is a recommender that `fit` trains, with its defaults or with other settings, over several seeds?
 //
@@ -47,7 +48,7 @@ for (const seed of values.seeds.split(",").map(Number)) {
   const minutes = (performance.now() - started) / 60_000;
   const { measures } = await evaluateRecommender(recommender, test, known, { cutoffs: [10] });
   const [hr, ndcg] = [measures["hr@10"]!, measures["ndcg@10"]!];
-  const secondsPerEpoch = epochs.toSorted((a, b) => a - b)[Math.floor(epochs.length / 2)]!;
+  const secondsPerEpoch = median(epochs);
   runs.push({ seed, "hr@10": hr, "ndcg@10": ndcg, epochs: epochs.length, evaluations, minutes, secondsPerEpoch, device: recommender.deviceDescription });
   console.log(`seed ${seed}: HR@10 ${hr.toFixed(4)}, NDCG@10 ${ndcg.toFixed(4)}; ${epochs.length} epochs in ${minutes.toFixed(1)} min, half of them below ${secondsPerEpoch.toFixed(1)} s`);
 }

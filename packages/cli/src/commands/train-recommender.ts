@@ -44,8 +44,8 @@ export async function trainRecommender(options: TrainRecommenderOptions, session
     const split = { train: beforeLast(log), test: leaveOneOut(log).test };
     const itemFeatures = options.items === undefined ? undefined : await readItems(session, options.items);
     const trained = await trainInto(folder, split, itemFeatures, options, session);
-    // Who looks at the result reads it above the table.
-    if (!session.terminal.out.isTTY && !trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
+    // Who looks at the table reads it above that.
+    if ((session.options.json || !session.terminal.out.isTTY) && !trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
     session.result(resultJson(trained, output), () => renderResult(trained, output, session));
   } finally {
     session.status.clear();

@@ -155,7 +155,6 @@ async function learnAll(trainer: Trainer, before: number, context: TrainContext)
   while (!(await epochs.next()).done);
 }
 
-
 /** The number of each epoch once it is trained and said. What its consumer does meanwhile is not in the next one's seconds. */
 async function* epochsOf(trainer: Trainer, { options: { signal }, emit }: TrainContext, { before, onStart }: { readonly before: number; readonly onStart?: (event: StartEvent) => void }): AsyncGenerator<number, void, void> {
   let startedAt = performance.now();

@@ -2,8 +2,8 @@ import type { FileHandle } from "node:fs/promises";
 import { formatShape, HeddleError } from "@heddle/kernels";
 import { lockFolder, openFileSource, SafetensorsReader, statesToWrite, syncFolder, writeSafetensors, type FolderLock, type Model } from "@heddle/transformer";
 import { ITEM_TABLE } from "../item-table.ts";
-import { checkBeginning, parseRecord, type JournalBeginning, type JournalRecord } from "./journal-records.ts";
 import { readWeights, type Weights } from "../weights.ts";
+import { checkBeginning, parseRecord, type JournalBeginning, type JournalRecord } from "./journal-records.ts";
 
 const EVENTS_FILE = "updates.jsonl";
 const WEIGHTS_FILE = /^weights-(\d+)\.safetensors$/;

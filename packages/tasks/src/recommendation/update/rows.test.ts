@@ -1,7 +1,6 @@
 import { IGNORE_INDEX } from "@heddle/training";
 import { describe, expect, it } from "vitest";
-import { windowsOf } from "../windows.ts";
-import { numLabels } from "../windows.ts";
+import { numLabels, windowsOf } from "../windows.ts";
 import { batchesOf, rowsOfNew } from "./rows.ts";
 
 const history = Int32Array.from({ length: 10 }, (_, i) => i + 10);

@@ -50,7 +50,7 @@ export function architectureOf({ metadata, source }: GgufFile): GgufArchitecture
   return found;
 }
 
-/** What transformers' config.json says of the same model. Its own checks come when it is parsed. Errors: MODEL_TYPE_UNKNOWN, those of reading. */
+/** What transformers' config.json says of the same model. Its own checks come when it is parsed. Errors: MODEL_TYPE_UNKNOWN, GGUF_INVALID, those of reading. */
 export async function configOf(file: GgufFile): Promise<Record<string, unknown>> {
   const { metadata, tensors } = file;
   const architecture = architectureOf(file);

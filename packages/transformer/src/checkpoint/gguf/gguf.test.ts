@@ -194,6 +194,11 @@ describe("a GGUF file", () => {
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 10, bytes: new Uint8Array(16) }])).rejects.toThrow(/token_embd.weight in ggml's type 10; known are F32/);
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 8, bytes: new Uint8Array(16) }])).rejects.toThrow(/rows of 16 in token_embd.weight, which are no whole blocks of 32/);
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 1600], type: 0, bytes: new Uint8Array(16) }])).rejects.toThrow(/ends at byte \d+, its tensor token_embd.weight at/);
+    const table = (...factors: number[]) => loadModel(device, asFile(encodeGguf(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 0, bytes: new Uint8Array(12 * 16 * 4) }, { name: "rope_freqs.weight", shape: [factors.length], type: 0, bytes: new Uint8Array(Float32Array.from(factors).buffer) }])));
+    await expect(table(1, 1, 1)).rejects.toThrow(/want 2 numbers each, one a pair of a head; one has 3/);
+    await expect(table(1, NaN)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await expect(table(1, 0)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await expect(table(...new Array<number>(5000).fill(1))).rejects.toThrow(/a table rope_freqs.weight of the shape 5000, where a head has at most 4096 pairs/);
     await expect(openModelFolder({ "x.gguf": new Blob(["GGML but not quite, and long enough"]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
     await expect(openModelFolder({ "x.gguf": new Blob([]) })).rejects.toMatchObject({ code: "GGUF_INVALID" });
   });
