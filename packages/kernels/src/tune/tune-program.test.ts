@@ -5,11 +5,9 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { openDevice, type OpenDeviceOptions } from "../device/open.ts";
 import { matmul } from "../ops/matmul/op.ts";
 import { compile, hostTensor } from "../program/compile.ts";
-import { defineKernel, linearWorkgroups } from "../program/kernel.ts";
-import type { Op } from "../program/op.ts";
-import { emitOne, trace, type TracedFunction } from "../program/trace.ts";
-import { sizeOf } from "../program/types.ts";
+import { type TracedFunction } from "../program/trace.ts";
 import { expectClose, randomTensor, reference } from "../testing/check.ts";
+import { doubled, doubling, FAST, INVALID, NAN, program, SLOW, WRONG, type DoubleDesign } from "../testing/doubling.ts";
 import type { WebGpuDevice } from "../webgpu/device.ts";
 import { tuneProgram, type TuneEvent } from "./tune-program.ts";
 
@@ -26,51 +24,6 @@ beforeEach(() => {
 });
 
 const open = async (options: OpenDeviceOptions = {}) => (await openDevice({ device: "webgpu", tune: "cached", ...options })) as WebGpuDevice;
-
-interface DoubleDesign {
-  readonly name: string;
-  /** Additions that do nothing but take time. */
-  readonly work: number;
-  readonly factor?: string;
-}
-
-const SLOW: DoubleDesign = { name: "slow", work: 3000 };
-const FAST: DoubleDesign = { name: "fast", work: 1 };
-const WRONG: DoubleDesign = { name: "wrong", work: 0, factor: "2.001" };
-const NAN: DoubleDesign = { name: "nan", work: 0, factor: "bitcast<f32>(0x7fc00000u + p.count)" };
-const INVALID: DoubleDesign = { name: "invalid", work: 0, factor: "no_such_function()" };
-
-/** 2x, by any of some designs. Counts what each lowering was told. */
-function doubling(designs: readonly DoubleDesign[], { version = 1, lowered = [] as string[] } = {}): Op<object, DoubleDesign> {
-  return {
-    name: "double",
-    infer: ([x]) => [x!],
-    reference: ([x], _, context) => {
-      const y = context.zeros("f32", x!.shape);
-      x!.data.forEach((value, i) => (y.data[i] = 2 * value));
-      return [y];
-    },
-    tunable: { bucket: ([x]) => `${2 ** Math.ceil(Math.log2(sizeOf(x!.shape)))}`, designs: () => designs, naive: FAST },
-    lower({ design, inputs, outputs, dispatch }) {
-      lowered.push(design!.name);
-      const { work, factor = "2.0" } = design!;
-      const count = sizeOf(outputs[0]!.type.shape);
-      const kernel = defineKernel({
-        label: `double/${design!.name}`,
-        reads: { x: "array<f32>" },
-        writes: { y: "array<f32>" },
-        workgroupSize: [64],
-        linear: true,
-        body: `/* ${version} */ var s = f32(p.count) * 0.0; for (var i = 0u; i < ${work}u; i++) { s = s * 0.5; }
-  y[index] = x[index] * ${factor} + s;`,
-      });
-      dispatch({ kernel, buffers: [inputs[0]!, outputs[0]!], params: { count }, workgroups: linearWorkgroups(count, 64), flops: count, bytes: 8 * count });
-    },
-  };
-}
-
-const doubled = (op: Op<object, DoubleDesign>): TracedFunction => ({ x }) => ({ y: emitOne(op as unknown as Op, [x!], {}) });
-const program = (op: Op<object, DoubleDesign>, size = 1000) => trace("double", { x: { dtype: "f32", shape: [size] } }, doubled(op));
 
 /** The design that a program gets on a device. */
 function designOn(device: WebGpuDevice, designs: readonly DoubleDesign[], options = {}): string {
