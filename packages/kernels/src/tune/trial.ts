@@ -7,7 +7,7 @@ import { interpret } from "../reference/interpreter.ts";
 import type { NdArray } from "../reference/ndarray.ts";
 import type { WebGpuDevice } from "../webgpu/device.ts";
 import { WebGpuExecutable } from "../webgpu/executable.ts";
-import { randomBits } from "../ops/dropout/random.ts";
+import { pcg3d } from "../ops/dropout/random.ts";
 import type { Trial } from "./choose.ts";
 import { siteProgram } from "./site-program.ts";
 
@@ -119,6 +119,6 @@ function sample({ dtype, shape }: TensorType, input: number): HostTensor["data"]
   const size = sizeOf(shape);
   if (dtype === "i32") return new Int32Array(size);
   if (dtype === "u32") return new Uint32Array(size);
-  const floats = Float32Array.from({ length: size }, (_, i) => randomBits(i, 1, input) / 2 ** 31 - 1);
+  const floats = Float32Array.from({ length: size }, (_, i) => pcg3d(i, 1, input)[0] / 2 ** 31 - 1);
   return dtype === "f32" ? floats : toFloat16(floats);
 }

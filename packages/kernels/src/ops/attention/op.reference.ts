@@ -1,5 +1,5 @@
 import type { NdArray, ReferenceContext } from "../../reference/ndarray.ts";
-import { dropThreshold, randomBits } from "../dropout/random.ts";
+import { dropoutRule, randomBits } from "../dropout/random.ts";
 import { INFO_WORDS } from "./keys.ts";
 import type { AttentionAttributes } from "./op.ts";
 import { rotateRow } from "../rotary/op.reference.ts";
@@ -98,10 +98,11 @@ function* rows({ batch, queries, length, q, k, keys, bias }: Problem, { heads, k
         const largest = scores.reduce<number>((most, score) => Math.max(most, score ?? -Infinity), -Infinity);
         const exponentials = Float64Array.from(scores, (score) => (score === null ? 0 : Math.exp(score - largest)));
         const total = exponentials.reduce((a, c) => a + c, 0);
+        const rule = dropout && dropoutRule(dropout.probability);
         const keep = Float64Array.from(scores, (_, j) => {
-          if (!dropout) return 1;
+          if (!rule) return 1;
           const counter = (((b * heads + h) * queries + i) * length + j) >>> 0;
-          return randomBits(counter, keys!.data[0]!, dropout.stream) >= dropThreshold(dropout.probability) ? 1 / (1 - dropout.probability) : 0;
+          return randomBits(counter, keys!.data[0]!, dropout.stream) >= rule.dropBelow ? rule.keepScale : 0;
         });
         yield { b, i, h, at, atY, keyAt, valueAt, biasAt, keep, slopes, probabilities: exponentials.map((e) => (total > 0 ? e / total : 0)), logSumExp: total > 0 ? largest + Math.log(total) : 0 };
       }

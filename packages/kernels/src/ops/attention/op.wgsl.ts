@@ -3,7 +3,7 @@ import { kernelMemo } from "../../program/kernel-memo.ts";
 import type { BufferRef } from "../../program/lowering.ts";
 import type { LowerContext } from "../../program/op.ts";
 import { sizeOf } from "../../program/types.ts";
-import { dropThreshold } from "../dropout/random.ts";
+import { dropoutRule } from "../dropout/random.ts";
 import { gradientOfKeysKernel, gradientOfQueriesKernel } from "./backward.wgsl.ts";
 import { COMBINE_WORKGROUP_SIZE, combineKernel, decodeKernel, decodeVariant } from "./decode.wgsl.ts";
 import { forwardKernel } from "./forward.wgsl.ts";
@@ -46,8 +46,7 @@ function problemOf(attributes: AttentionAttributes, inputs: readonly BufferRef[]
     biasBatch: bias && bias.type.shape[0] !== 1 ? biasHeads * queries * keys : 0,
     biasHead: bias && biasHeads !== 1 ? queries * keys : 0,
     stream: dropout?.stream ?? 0,
-    dropBelow: dropout ? dropThreshold(dropout.probability) : 0,
-    keepScale: dropout ? 1 / (1 - dropout.probability) : 1,
+    ...dropoutRule(dropout?.probability ?? 0),
   };
   const gridOf = (tileRows: number, held: number, rows: number, parts: number) => {
     const tiles = Math.ceil(rows / tileRows);

@@ -4,7 +4,7 @@ import type { Tensor } from "../../program/tensor.ts";
 import { asTensor, emitOne, nextRandomStream, type TensorLike } from "../../program/trace.ts";
 import { formatShape } from "../../program/types.ts";
 import { onnxDropoutMask } from "./random.onnx.ts";
-import { dropThreshold, randomBits, RANDOM_BITS4_WGSL, RANDOM_BITS_WGSL } from "./random.ts";
+import { dropoutRule, randomBits, RANDOM_BITS4_WGSL, RANDOM_BITS_WGSL } from "./random.ts";
 
 interface DropoutAttributes {
   probability: number;
@@ -27,17 +27,20 @@ const dropoutOp: Op<DropoutAttributes> = {
   elementwise: {
     functions: ({ width }): Record<string, string> => (width === 4 ? { randomBits4: RANDOM_BITS4_WGSL } : { randomBits: RANDOM_BITS_WGSL }),
     wgsl([x, key], { probability, stream }, spell) {
+      const { dropBelow, keepScale } = dropoutRule(probability);
       const bits = `${spell.width === 4 ? "randomBits4" : "randomBits"}(${spell.index}, ${key}, ${spell.uniform(stream)})`;
-      const threshold = `${spell.unsigned}(${dropThreshold(probability)}u)`;
-      return `select(${spell.constant(0)}, ${x} * ${spell.constant(1 / (1 - probability))}, ${bits} >= ${threshold})`;
+      return `select(${spell.constant(0)}, ${x} * ${spell.constant(keepScale)}, ${bits} >= ${spell.unsigned}(${dropBelow}u))`;
     },
-    reference: ([x, key], { probability, stream }, index) => (randomBits(index, key!, stream) >= dropThreshold(probability) ? x! / (1 - probability) : 0),
+    reference([x, key], { probability, stream }, index) {
+      const { dropBelow, keepScale } = dropoutRule(probability);
+      return randomBits(index, key!, stream) >= dropBelow ? x! * keepScale : 0;
+    },
   },
 };
 
 /**
  * Inverted dropout: each element is 0 with the given probability, else divided by 1 − probability, so that the expected
- * value stays. The same key gives the same mask; every call in one trace has a stream of its own.
+ * value stays. The probability is met to 2⁻¹⁶. The same key gives the same mask; every call in one trace has a stream of its own.
  *
  * @param x f32 of any shape
  * @param probability of dropping, in [0, 1); 0 returns `x` itself

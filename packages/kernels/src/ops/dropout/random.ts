@@ -1,6 +1,6 @@
 /**
  * A counter-based generator: no state, so a backward pass recomputes the forward pass's numbers from the same (counter,
- * key, stream). `counter` is the element, `key` the seed of the step, `stream` the op within the step.
+ * key, stream). `counter` counts elements, `key` is the seed of the step, `stream` the op within the step.
  *
  * The hash is pcg3d of Jarzynski & Olano 2020, "Hash Functions for GPU Rendering", Journal of Computer Graphics
  * Techniques 9(3), which passes TestU01's BigCrush as a generator over its inputs' lattice.
@@ -8,29 +8,33 @@
 export const PCG_MULTIPLIER = 1664525;
 export const PCG_INCREMENT = 1013904223;
 
-function pcg3dWgsl(name: string, type: "u32" | "vec4u", shift: string): string {
-  return `fn ${name}(counter: ${type}, key: ${type}, stream: u32) -> ${type} {
-  var x = counter * ${PCG_MULTIPLIER}u + ${PCG_INCREMENT}u;
-  var y = key * ${PCG_MULTIPLIER}u + ${PCG_INCREMENT}u;
-  var z = ${type}(stream * ${PCG_MULTIPLIER}u + ${PCG_INCREMENT}u);
-  x += y * z;
-  y += z * x;
-  z += x * y;
-  x ^= x >> ${shift};
-  y ^= y >> ${shift};
-  z ^= z >> ${shift};
-  x += y * z;
-  y += z * x;
-  z += x * y;
-  return x;
+/** WGSL of `pcg3d(counter: u32, key: u32, stream: u32) -> vec3u`. */
+const PCG3D_WGSL = `fn pcg3d(counter: u32, key: u32, stream: u32) -> vec3u {
+  var v = vec3u(counter, key, stream) * ${PCG_MULTIPLIER}u + ${PCG_INCREMENT}u;
+  v.x += v.y * v.z;
+  v.y += v.z * v.x;
+  v.z += v.x * v.y;
+  v ^= v >> vec3u(16u);
+  v.x += v.y * v.z;
+  v.y += v.z * v.x;
+  v.z += v.x * v.y;
+  return v;
 }`;
-}
 
-/** WGSL of `randomBits(counter: u32, key: u32, stream: u32) -> u32`: 32 uniform bits. */
-export const RANDOM_BITS_WGSL = pcg3dWgsl("randomBits", "u32", "16u");
+/** WGSL of `randomBits(element: u32, key: u32, stream: u32) -> u32`, as below. */
+export const RANDOM_BITS_WGSL = `${PCG3D_WGSL}
+fn randomBits(element: u32, key: u32, stream: u32) -> u32 {
+  let hash = pcg3d(element >> 2u, key, stream);
+  let word = select(hash.x, hash.y, (element & 2u) != 0u);
+  return (word >> ((element & 1u) * 16u)) & 0xffffu;
+}`;
 
-/** WGSL of `randomBits4(counter: vec4u, key: vec4u, stream: u32) -> vec4u`: `randomBits` of four counters. */
-export const RANDOM_BITS4_WGSL = pcg3dWgsl("randomBits4", "vec4u", "vec4u(16u)");
+/** WGSL of `randomBits4(elements: vec4u, key: vec4u, stream: u32) -> vec4u`: `randomBits` of elements 4n to 4n + 3, from one hash. */
+export const RANDOM_BITS4_WGSL = `${PCG3D_WGSL}
+fn randomBits4(elements: vec4u, key: vec4u, stream: u32) -> vec4u {
+  let hash = pcg3d(elements.x >> 2u, key.x, stream);
+  return vec4u(hash.x & 0xffffu, hash.x >> 16u, hash.y & 0xffffu, hash.y >> 16u);
+}`;
 
 /** pcg3d's first step: one of the three words spread over 32 bits. */
 export const spread = (value: number): number => (Math.imul(value, PCG_MULTIPLIER) + PCG_INCREMENT) >>> 0;
@@ -53,15 +57,22 @@ export function pcg3d(a: number, b: number, c: number): readonly [number, number
   return [x, y, z];
 }
 
-/** The same 32 bits as the WGSL function `randomBits`. All three arguments are u32. */
-export const randomBits = (counter: number, key: number, stream: number): number => pcg3d(counter, key, stream)[0];
+/** 16 uniform bits for an element. Four elements in a row share a hash, of which two words are used: on a CPU hashing costs as much as a small product. All three arguments are u32. */
+export function randomBits(element: number, key: number, stream: number): number {
+  const word = pcg3d(element >>> 2, key, stream)[(element & 2) >> 1]!;
+  return element & 1 ? word >>> 16 : word & 0xffff;
+}
 
-/**
- * Bits below this drop an element: `keep = bits >= threshold` keeps it with probability 1 − p, to 2⁻³². A whole number
- * below 2³², ready to be written into WGSL with a `u`.
- *
- * @param probability of dropping, in [0, 1)
- */
-export function dropThreshold(probability: number): number {
-  return Math.min(2 ** 32 - 1, Math.round(probability * 2 ** 32));
+/** How dropout decides over an element. */
+export interface DropoutRule {
+  /** Random bits below this drop it: a whole number below 2¹⁶, ready to be written into WGSL with a `u`. */
+  readonly dropBelow: number;
+  /** What it is multiplied with where it is kept, so that its expected value stays exactly. */
+  readonly keepScale: number;
+}
+
+/** @param probability of dropping, in [0, 1), met to 2⁻¹⁶ */
+export function dropoutRule(probability: number): DropoutRule {
+  const dropBelow = Math.min(2 ** 16 - 1, Math.round(probability * 2 ** 16));
+  return { dropBelow, keepScale: 1 / (1 - dropBelow / 2 ** 16) };
 }
