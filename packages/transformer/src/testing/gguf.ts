@@ -21,7 +21,7 @@ export function encodeGguf(metadata: Readonly<Record<string, GgufValue>>, tensor
   const text = (value: string) => {
     const bytes = new TextEncoder().encode(value);
     u64(bytes.length);
-    out.push(...bytes);
+    for (const byte of bytes) out.push(byte);
   };
   const write = (value: GgufValue): void => {
     if (typeof value === "string") return void (u32(8), text(value));

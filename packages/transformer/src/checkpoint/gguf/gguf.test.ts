@@ -187,6 +187,17 @@ describe("a GGUF file", () => {
     expect(tokenizer.encode("1234xy!").ids.map((id) => pieces[id])).toEqual(wanted);
   });
 
+  it("takes no time over what only damaged files have", async () => {
+    const long = Array.from({ length: 200 }, (_, i) => "a".repeat(16_000 + i));
+    const metadata = { ...metadataOf("llama"), "tokenizer.ggml.tokens": [...tokens, ...long], "tokenizer.ggml.scores": tokens.map(() => 0), "tokenizer.ggml.token_type": [] };
+    const rowsOfNothing = { name: "blk.0.attn_q.weight", shape: [2 ** 32, 0], type: 0, bytes: new Uint8Array(0) };
+    await using folder = await openModelFolder(asFile(encodeGguf(metadata, [rowsOfNothing])));
+    const { model } = JSON.parse(folder.tokenizerText!) as { model: { merges: string[][] } };
+    expect(model.merges).toContainEqual(["a", "b"]);
+    const weights = await folder.weights();
+    for await (const { shape, data } of weights.stream()) expect([shape, data.length]).toEqual([[2 ** 32, 0], 0]);
+  });
+
   it("says what is wrong with it", async () => {
     const opened = (metadata: Record<string, GgufValue>, tensors: GgufTensorToWrite[] = []) => openModelFolder(asFile(encodeGguf(metadata, tensors)));
     await expect(opened(metadataOf("mamba"))).rejects.toThrow(/architecture "mamba"; known in GGUF files are llama, qwen2/);

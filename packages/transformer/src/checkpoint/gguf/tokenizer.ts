@@ -64,10 +64,13 @@ function postProcessor(bos: string | undefined, eos: string | undefined, addsBos
 /** SentencePiece's BPE: the pair whose joined piece has the best score goes first, so merges by score are the same rule. */
 function sentencePiece({ tokens, kinds }: Vocabulary, scores: readonly number[], unk: string | undefined, prefix: boolean): Record<string, unknown> {
   const ids = new Map(tokens.map((token, id) => [token, id]));
+  // Few, and where a damaged file has a token of many thousand characters, no piece of it is worth cutting out.
+  const lengths = new Set(tokens.map(({ length }) => length));
   const merges: { readonly pair: [string, string]; readonly score: number; readonly left: number; readonly right: number }[] = [];
   tokens.forEach((token, id) => {
     if (kinds[id] === CONTROL || token.length < 2) return;
-    for (let at = 1; at < token.length; at++) {
+    for (const at of lengths) {
+      if (at >= token.length || !lengths.has(token.length - at)) continue;
       const [left, right] = [token.slice(0, at), token.slice(at)];
       const [first, second] = [ids.get(left), ids.get(right)];
       if (first !== undefined && second !== undefined) merges.push({ pair: [left, right], score: scores[id] ?? 0, left: first, right: second });

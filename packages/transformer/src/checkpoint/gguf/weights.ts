@@ -75,6 +75,8 @@ export class GgufWeights implements ModelWeights {
 function halvesFromPairs<T extends HostTensor["data"]>(data: T, rows: number, heads: number): T {
   const [columns, size] = [data.length / rows, rows / heads];
   const result = data.slice() as T;
+  // A damaged file may have 2³² rows of nothing.
+  if (data.length === 0) return result;
   for (let row = 0; row < rows; row++) {
     const [head, within] = [Math.floor(row / size), row % size];
     const from = head * size + (within < size / 2 ? 2 * within : 2 * (within - size / 2) + 1);
