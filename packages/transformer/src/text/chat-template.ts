@@ -33,8 +33,8 @@ export function applyChatTemplate(tokenizer: Tokenizer, messages: readonly ChatM
   }
 }
 
-/** A message takes some dozens, and its text is looked at a few times. */
-const mostSteps = (messages: readonly ChatMessage[]): number => messages.reduce((steps, { content }) => steps + 1000 + content.length, 100_000);
+/** A message takes some dozens, and its text is looked at a few times; tools some hundreds. A step takes up to 10 µs: what never ends is refused in a few tenths of a second. */
+const mostSteps = (messages: readonly ChatMessage[]): number => messages.reduce((steps, { content }) => steps + 1000 + content.length, 30_000);
 
 /** Whether the tokenizer has the template that `applyChatTemplate` takes by default. A model for going on with texts has none. */
 export const hasChatTemplate = (tokenizer: Tokenizer): boolean => templatesOf(tokenizer).has("default");
