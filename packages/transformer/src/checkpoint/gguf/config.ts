@@ -25,6 +25,7 @@ export type MetadataReader = (key: string) => unknown;
 
 const ARCHITECTURES: Readonly<Record<string, GgufArchitecture>> = {
   llama: { modelType: "llama", name: "LlamaForCausalLM", permutesHeads: true },
+  smollm3: { modelType: "smollm3", name: "SmolLM3ForCausalLM", permutesHeads: true },
   qwen2: { modelType: "qwen2", name: "Qwen2ForCausalLM" },
   qwen3: { modelType: "qwen3", name: "Qwen3ForCausalLM" },
   phi3: {
@@ -75,7 +76,8 @@ export async function configOf(file: GgufFile): Promise<Record<string, unknown>>
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: plain(metadata["tokenizer.ggml.bos_token_id"]),
     eos_token_id: plain(metadata["tokenizer.ggml.eos_token_id"]),
-    pad_token_id: plain(metadata["tokenizer.ggml.padding_token_id"]),
+    // A family's default would be a token of another vocabulary.
+    pad_token_id: plain(metadata["tokenizer.ggml.padding_token_id"]) ?? null,
     ...architecture.config?.(read),
   };
   return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== undefined));

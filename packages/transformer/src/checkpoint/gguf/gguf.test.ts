@@ -99,10 +99,12 @@ function permuted(data: Float32Array, heads: number, size: number): Float32Array
 }
 
 describe("a GGUF file", () => {
-  it("of a Llama loads as the same model", async () => {
-    using model = createModel(device, architectureFor("llama", "causal-lm"), createConfig({ modelType: "llama", ...sizes, tieWordEmbeddings: false }), 3);
+  it.each(["llama", "smollm3"] as const)("of a %s loads as the same model", async (modelType) => {
+    // Of SmolLM3's layers every fourth is without positions.
+    const config = createConfig({ modelType, ...sizes, numHiddenLayers: 4, tieWordEmbeddings: false });
+    using model = createModel(device, architectureFor(modelType, "causal-lm"), config, 3);
     const tensors = await tensorsOf(model, (name, data) => (/q_proj/.test(name) ? permuted(data, 4, 4) : /k_proj/.test(name) ? permuted(data, 2, 4) : data));
-    const { model: loaded, missing, unexpected } = await loadModel(device, asFile(encodeGguf(metadataOf("llama"), tensors)));
+    const { model: loaded, missing, unexpected } = await loadModel(device, asFile(encodeGguf(metadataOf(modelType, { [`${modelType}.block_count`]: 4, [`${modelType}.rope.freq_base`]: config.rotary.full_attention.theta }), tensors)));
     using _ = loaded;
     expect([missing, unexpected]).toEqual([[], []]);
     expect((await logitsOf(loaded)).data).toEqual((await logitsOf(model)).data);
@@ -129,7 +131,7 @@ describe("a GGUF file", () => {
     const tables = modelType === "llama" ? [table("rope_freqs.weight", 6)] : [table("rope_factors_short.weight", 6), table("rope_factors_long.weight", 20)];
     const tensors = await tensorsOf(model, (name, data) => (modelType === "llama" && /q_proj/.test(name) ? permuted(data, 4, 8) : modelType === "llama" && /k_proj/.test(name) ? permuted(data, 2, 8) : data));
     const { scaling } = config.rotary.full_attention;
-    const metadata = metadataOf(modelType, { [`${modelType}.embedding_length`]: 32, [`${modelType}.attention.key_length`]: 8, ...(scaling.type === "longrope" && { "tokenizer.ggml.padding_token_id": 0, "phi3.rope.scaling.original_context_length": 16, "phi3.rope.scaling.attn_factor": scaling.attentionFactor }) });
+    const metadata = metadataOf(modelType, { [`${modelType}.embedding_length`]: 32, [`${modelType}.attention.key_length`]: 8, ...(scaling.type === "longrope" && { "phi3.rope.scaling.original_context_length": 16, "phi3.rope.scaling.attn_factor": scaling.attentionFactor }) });
     const { model: loaded, missing, unexpected } = await loadModel(device, asFile(encodeGguf(metadata, [...tables, ...tensors])));
     using _ = loaded;
     expect([missing, unexpected]).toEqual([[], []]);
@@ -177,6 +179,7 @@ describe("a GGUF file", () => {
     ["gpt-2", ["1234", "x", "y", "!"]],
     ["smollm", ["1", "2", "3", "4", "x", "y", "!"]],
     ["llama-bpe", ["123", "4", "xy", "!"]],
+    ["smaug-bpe", ["123", "4", "x", "y", "!"]],
     ["qwen2", ["1", "2", "3", "4", "x", "y", "!"]],
     ["gpt-4o", ["123", "4", "x", "y", "!"]],
   ])("cuts texts before it merges by the rule %s", async (pre, wanted) => {
@@ -200,7 +203,7 @@ describe("a GGUF file", () => {
 
   it("says what is wrong with it", async () => {
     const opened = (metadata: Record<string, GgufValue>, tensors: GgufTensorToWrite[] = []) => openModelFolder(asFile(encodeGguf(metadata, tensors)));
-    await expect(opened(metadataOf("mamba"))).rejects.toThrow(/architecture "mamba"; known in GGUF files are llama, qwen2/);
+    await expect(opened(metadataOf("mamba"))).rejects.toThrow(/architecture "mamba"; known in GGUF files are llama, smollm3, qwen2/);
     await expect(opened({ ...metadataOf("llama"), "tokenizer.ggml.model": "bert" })).rejects.toThrow(/tokenizer of the kind "bert"; known in GGUF files are llama and gpt2/);
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 10, bytes: new Uint8Array(16) }])).rejects.toThrow(/token_embd.weight in ggml's type 10; known are F32/);
     await expect(opened(metadataOf("llama"), [{ name: "token_embd.weight", shape: [12, 16], type: 8, bytes: new Uint8Array(16) }])).rejects.toThrow(/rows of 16 in token_embd.weight, which are no whole blocks of 32/);

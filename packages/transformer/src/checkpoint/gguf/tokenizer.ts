@@ -112,6 +112,7 @@ const RULES: Readonly<Record<string, CuttingRule>> = {
   smollm: { cut: [{ type: "Digits", individual_digits: true }, bytes(true)] },
   "llama-bpe": LLAMA3,
   llama3: LLAMA3,
+  "smaug-bpe": { cut: LLAMA3.cut },
   qwen2: { cut: likeLlama3(""), normalizer: { type: "NFC" } },
   "gpt-4o": { cut: cutBy(`${likeGpt4o}\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`) },
 };

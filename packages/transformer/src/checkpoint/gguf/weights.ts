@@ -66,7 +66,8 @@ export class GgufWeights implements ModelWeights {
     const rotated = /self_attn\.([qk])_proj\.(weight|bias)$/.exec(name);
     if (!this.architecture.permutesHeads || !rotated) return data;
     const { metadata } = this.file;
-    const heads = Number(metadata[rotated[1] === "q" ? "llama.attention.head_count" : "llama.attention.head_count_kv"] ?? metadata["llama.attention.head_count"]);
+    const count = `${String(metadata["general.architecture"])}.attention.head_count`;
+    const heads = Number((rotated[1] === "k" ? metadata[`${count}_kv`] : undefined) ?? metadata[count]);
     return halvesFromPairs(data, rows, heads);
   }
 }
