@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { beforeLast, evaluateRecommender, HeddleError, leaveOneOut, readInteractionsFile, SequentialRecommender, type FitRecommenderOptions } from "@heddle/tasks";
 import { median } from "../measure.ts";
@@ -7,9 +7,10 @@ import { median } from "../measure.ts";
 // How good is a recommender that `fit` trains, with its defaults or with other settings, over several seeds?
 //
 // Each user's last event is what has to be foreseen, among all items that the user has not touched. With --choose everybody's last event is
-// left out altogether and the one before is foreseen: settings are compared so, and the test is not looked at.
+// left out altogether and the one before is foreseen: settings are compared so, and the test is not looked at. With --checkpoints a run
+// that was stopped goes on, and its minutes are those of the last process alone.
 
-const USAGE = "usage: tsx --conditions=@heddle/source benchmarks/quality/recommender-fit.ts --data FILE [--seeds 1,2,3] [--settings JSON] [--choose] [--device cpu|webgpu] [--json FILE]";
+const USAGE = "usage: tsx --conditions=@heddle/source benchmarks/quality/recommender-fit.ts --data FILE [--seeds 1,2,3] [--settings JSON] [--choose] [--device cpu|webgpu] [--checkpoints FOLDER] [--json FILE]";
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     settings: { type: "string", default: "{}" },
     choose: { type: "boolean", default: false },
     device: { type: "string", default: "cpu" },
+    checkpoints: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -34,11 +36,14 @@ for (const seed of values.seeds.split(",").map(Number)) {
   const started = performance.now();
   const epochs: number[] = [];
   let evaluations = 0;
+  let resumedEpoch = 0;
   using recommender = await SequentialRecommender.fit(known, {
     device: values.device as "cpu",
     ...settings,
     seed,
+    ...(values.checkpoints && { outputDir: join(values.checkpoints, `seed-${seed}`), resume: true }),
     onEvent(event) {
+      if (event.type === "plan") resumedEpoch = event.resumedEpoch;
       if (event.type === "epoch") epochs.push(event.seconds);
       if (event.type !== "evaluation") return;
       evaluations++;
@@ -49,8 +54,8 @@ for (const seed of values.seeds.split(",").map(Number)) {
   const { measures } = await evaluateRecommender(recommender, test, known, { cutoffs: [10] });
   const [hr, ndcg] = [measures["hr@10"]!, measures["ndcg@10"]!];
   const secondsPerEpoch = median(epochs);
-  runs.push({ seed, "hr@10": hr, "ndcg@10": ndcg, epochs: epochs.length, evaluations, minutes, secondsPerEpoch, device: recommender.deviceDescription });
-  console.log(`seed ${seed}: HR@10 ${hr.toFixed(4)}, NDCG@10 ${ndcg.toFixed(4)}; ${epochs.length} epochs in ${minutes.toFixed(1)} min, half of them below ${secondsPerEpoch.toFixed(1)} s`);
+  runs.push({ seed, "hr@10": hr, "ndcg@10": ndcg, resumedEpoch, epochs: epochs.length, evaluations, minutes, secondsPerEpoch, device: recommender.deviceDescription });
+  console.log(`seed ${seed}: HR@10 ${hr.toFixed(4)}, NDCG@10 ${ndcg.toFixed(4)}; ${epochs.length} epochs${resumedEpoch > 0 ? ` after ${resumedEpoch} earlier ones` : ""} in ${minutes.toFixed(1)} min, half of them below ${secondsPerEpoch.toFixed(1)} s`);
 }
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;

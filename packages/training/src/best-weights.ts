@@ -5,26 +5,32 @@ import { isBetter, type TrainingArguments } from "./arguments.ts";
 /** The best weights of a run so far: in a checkpoint, or in host memory where the run has no folder. */
 export class BestWeights {
   metric: number | null = null;
+  /** After which they were found. */
+  step: number | null = null;
+  /** Evaluations since then. */
+  worseSince = 0;
   /** null: none yet, or in memory. */
   checkpoint: string | null = null;
   private inMemory: ReadonlyMap<State, HostTensor["data"]> | null = null;
 
   constructor(private readonly args: TrainingArguments) {}
 
-  beats(candidate: number): boolean {
-    return isBetter(this.args, candidate, this.metric);
+  /** Whether an evaluation is the best so far; its weights are then to be remembered. */
+  consider(candidate: number, step: number): boolean {
+    const isBest = isBetter(this.args, candidate, this.metric);
+    if (isBest) [this.metric, this.step, this.worseSince] = [candidate, step, 0];
+    else this.worseSince++;
+    return isBest;
   }
 
   /** Reads the weights back, one parameter in flight at a time. */
-  async remember(metric: number, parameters: ReadonlyMap<string, State>): Promise<void> {
+  async remember(parameters: ReadonlyMap<string, State>): Promise<void> {
     const copies = new Map<State, HostTensor["data"]>();
     for (const state of parameters.values()) copies.set(state, (await state.device.readStates([state]))[0]!);
-    this.metric = metric;
     this.inMemory = copies;
   }
 
-  rememberCheckpoint(metric: number, path: string): void {
-    this.metric = metric;
+  rememberCheckpoint(path: string): void {
     this.checkpoint = path;
   }
 

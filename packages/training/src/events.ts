@@ -34,8 +34,10 @@ export interface EvaluateEvent {
   readonly type: "evaluate";
   readonly step: number;
   readonly epoch: number;
-  /** `loss` and what `computeMetrics` returned. */
+  /** `loss` and what `computeMetrics` returned, or what the trainer's `evaluate` did. */
   readonly metrics: Metrics;
+  /** By `metricForBestModel`, so far; false without `loadBestModelAtEnd`. */
+  readonly isBest: boolean;
 }
 
 export interface SaveEvent {
@@ -60,6 +62,8 @@ export interface EndEvent {
   readonly seconds: number;
   /** Metric of the best evaluation; null without `loadBestModelAtEnd`. */
   readonly bestMetric: number | null;
+  /** The step that it followed. */
+  readonly bestStep: number | null;
   /** Where the best weights came from; null where they were kept in memory or nothing was chosen. */
   readonly bestModelCheckpoint: string | null;
 }

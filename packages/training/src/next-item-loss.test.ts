@@ -45,7 +45,10 @@ describe("nextItemLoss", () => {
   });
 
   it("bce and gbce: yes for what came, no for what was drawn", async () => {
-    const wanted = (exponent: number) => mean((place, item) => exponent * softplus(-score(place, item)) + drawnFor(item).reduce((total, one) => total + softplus(score(place, one)), 0));
+    const wanted = (exponent: number) => {
+      const logit = (place: number, item: number) => score(place, item) - Math.log(4 / exponent);
+      return mean((place, item) => exponent * softplus(-logit(place, item)) + drawnFor(item).reduce((total, one) => total + softplus(logit(place, one)), 0));
+    };
     expect(await lossOf({ type: "bce" })).toBeCloseTo(wanted(1), 5);
     expect(await lossOf({ type: "gbce", exponent: 0.4 })).toBeCloseTo(wanted(0.4), 5);
     expect([gbceExponent(256, 12101, 0), gbceExponent(256, 12101, 1)]).toEqual([1, 256 / 12100]);
@@ -55,7 +58,8 @@ describe("nextItemLoss", () => {
     const own = (place: number, item: number) => score(place, item) + bias.data[item]!;
     const softmax = mean((place, item) => logSumExp([0, 1, 2, 3, 4, 5].map((one) => own(place, one))) - own(place, item));
     expect(await lossOf({ type: "softmax" }, { biased: true })).toBeCloseTo(softmax, 5);
-    const bce = mean((place, item) => softplus(-own(place, item)) + drawnFor(item).reduce((total, one) => total + softplus(own(place, one)), 0));
+    const logit = (place: number, item: number) => own(place, item) - Math.log(4);
+    const bce = mean((place, item) => softplus(-logit(place, item)) + drawnFor(item).reduce((total, one) => total + softplus(logit(place, one)), 0));
     expect(await lossOf({ type: "bce" }, { biased: true })).toBeCloseTo(bce, 5);
   });
 

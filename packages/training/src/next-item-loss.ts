@@ -9,7 +9,9 @@ import { IGNORE_INDEX } from "./data/dataset.ts";
  * drawn item standing for as many as were left out (logQ correction for uniform draws: Yi et al. 2019, "Sampling-bias-corrected neural
  * modeling"), so that it estimates the softmax over all. "bce": yes or no for each item, SASRec's own loss (Kang & McAuley 2018, section
  * 3.5). "gbce": the same with the positive's probability to the power of `exponent`, which undoes the overconfidence that negative
- * sampling brings (Petrov & Macdonald 2023, "gSASRec", arXiv:2308.07192, equation 12; see `gbceExponent`).
+ * sampling brings (Petrov & Macdonald 2023, "gSASRec", arXiv:2308.07192, equation 12; see `gbceExponent`). In both a score's
+ * logit is less by log(negatives / exponent), where one yes weighs as much as all noes while nothing is learnt (a prior as of
+ * Lin et al. 2017, arXiv:1708.02002, section 3.3): with 256 negatives all items would first be pushed away, for dozens of epochs.
  */
 export type NextItemLoss =
   | { readonly type: "softmax" }
@@ -70,7 +72,8 @@ export function nextItemLoss({ hidden, weight, bias }: Decoder, { labels: wanted
     return crossEntropy(concat([positive, apart(corrected)], 1), first, { ignoreIndex: IGNORE_INDEX, labelSmoothing: labelSmoothingFactor });
   }
   const exponent = loss.type === "gbce" ? loss.exponent : 1;
+  const logit = (scores: Tensor) => add(scores, -Math.log(numNegatives / exponent));
   // −log σ(s) = softplus(−s), −log(1 − σ(s)) = softplus(s).
-  const losses = add(mul(reshape(softplus(neg(positive)), [count]), exponent), sum(softplus(apart(drawn)), { axes: [1] }));
+  const losses = add(mul(reshape(softplus(neg(logit(positive))), [count]), exponent), sum(softplus(apart(logit(drawn))), { axes: [1] }));
   return div(sum(mul(losses, isLabel)), maximum(sum(isLabel), 1));
 }

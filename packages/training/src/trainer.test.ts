@@ -127,6 +127,18 @@ describe("Trainer", () => {
     await expect(collect(trainerOf({ evalStrategy: "epoch", loadBestModelAtEnd: true, metricForBestModel: "bleu" }).trainer)).rejects.toThrow(/metricForBestModel is bleu, but computeMetrics gives loss, accuracy/);
   });
 
+  it("ends after so many evaluations without a better one, measured as the caller wants", async () => {
+    const scores = [0.2, 0.9, 0.5, 0.9, 0.95];
+    let evaluation = 0;
+    const choosing = { evalStrategy: "epoch", loadBestModelAtEnd: true, metricForBestModel: "score" } as const;
+    const { trainer } = trainerOf({ numTrainEpochs: 5, ...choosing }, { evalDataset: [], evaluate: async () => ({ score: scores[evaluation++]! }), earlyStoppingPatience: 2 });
+    const events = await collect(trainer);
+    expect(ofType(events, "evaluate").map(({ isBest }) => isBest)).toEqual([true, true, false, false]);
+    expect(events.at(-1)).toMatchObject({ type: "end", step: 20, bestMetric: 0.9, bestStep: 10 });
+    expect(() => trainerOf({ evalStrategy: "epoch" }, { earlyStoppingPatience: 2 })).toThrow(/counts evaluations without a better one: set loadBestModelAtEnd/);
+    expect(() => trainerOf(choosing, { earlyStoppingPatience: 0 })).toThrow(/must be a whole number of at least 1, it is 0/);
+  });
+
   it("ends with the moving average of the weights when asked to", async () => {
     const { trainer, model } = trainerOf({ maxSteps: 3 }, { emaDecay: 0.5 });
     const plain = trainerOf({ maxSteps: 3 });
@@ -183,6 +195,20 @@ describe("checkpoints", () => {
     expect(end).toMatchObject({ bestMetric: 0.9, bestModelCheckpoint: join(folder, "checkpoint-4") });
     const { model: best } = await loadModel(new ReferenceDevice(), join(folder, "checkpoint-4"));
     expect(await weightsOf(model)).toEqual(await weightsOf(best));
+  });
+
+  it("knows when it goes on which evaluation was the best, and how long ago", async () => {
+    const args = { ...saving, outputDir: folder, numTrainEpochs: 9, saveSteps: 2, evalStrategy: "steps", evalSteps: 2, saveTotalLimit: 1, loadBestModelAtEnd: true, metricForBestModel: "score" } as const;
+    const scores = [0.1, 0.9, 0.3, 0.4, 0.5];
+    const run = (seen: number) => trainerOf(args, { evaluate: async () => ({ score: scores[seen++]! }), earlyStoppingPatience: 3 });
+    expect((await trainUntil(run(0).trainer, 7)).at(-1)).toMatchObject({ type: "aborted", step: 7 });
+    const { trainer, model } = run(3);
+    const events = await collect(trainer, { resumeFromCheckpoint: true });
+    expect(ofType(events, "evaluate").map(({ step, isBest }) => [step, isBest])).toEqual([[8, false], [10, false]]);
+    expect(events.at(-1)).toMatchObject({ type: "end", step: 10, bestMetric: 0.9, bestStep: 4 });
+    expect(await weightsOf(model)).toEqual(await weightsOf((await loadModel(new ReferenceDevice(), join(folder, "checkpoint-4"))).model));
+    // A run that is over is over.
+    expect((await collect(run(5).trainer, { resumeFromCheckpoint: true })).map(({ type }) => type)).toEqual(["start", "end"]);
   });
 
   const variants: [string, Partial<TrainingArguments>, Partial<TrainerOptions>][] = [

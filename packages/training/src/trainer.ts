@@ -20,6 +20,10 @@ export interface TrainerOptions {
   evalDataset?: EncodedDataset;
   /** By default accuracy, F1 and the like, as the problem has them. */
   computeMetrics?: ComputeMetrics;
+  /** Instead of `evalDataset`: measures the present weights in a way of its own. */
+  evaluate?: (signal: AbortSignal | undefined) => Promise<Metrics>;
+  /** With `loadBestModelAtEnd`: so many evaluations in a row without a better one end the run. By default none does. */
+  earlyStoppingPatience?: number;
   /** By default `collate` with the model's padding, lengths and labels. */
   dataCollator?: DataCollator;
   lossOptions?: { classWeights?: readonly number[]; nextItemLoss?: NextItemLoss };
@@ -64,9 +68,11 @@ export class Trainer {
   /** Throws INVALID_ARGUMENT. */
   constructor(private readonly options: TrainerOptions) {
     this.args = resolveTrainingArguments(options.args);
-    const { model, trainDataset, evalDataset, dataCollator, tokenDropout, emaDecay } = options;
-    if (this.args.evalStrategy !== "no" && !evalDataset?.length) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] evalStrategy is ${this.args.evalStrategy}, but evalDataset has no rows; pass some or set evalStrategy to "no"`);
+    const { model, trainDataset, evalDataset, dataCollator, tokenDropout, emaDecay, evaluate, earlyStoppingPatience = 1 } = options;
+    if (this.args.evalStrategy !== "no" && !evaluate && !evalDataset?.length) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] evalStrategy is ${this.args.evalStrategy}, but evalDataset has no rows; pass some or set evalStrategy to "no"`);
     if (emaDecay !== undefined && !(emaDecay >= 0 && emaDecay < 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] emaDecay must be in [0, 1), it is ${emaDecay}; 0.999 is usual`);
+    if (!(Number.isSafeInteger(earlyStoppingPatience) && earlyStoppingPatience >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] earlyStoppingPatience must be a whole number of at least 1, it is ${earlyStoppingPatience}; 3 is usual`);
+    if (options.earlyStoppingPatience !== undefined && !this.args.loadBestModelAtEnd) throw new HeddleError("INVALID_ARGUMENT", "[Trainer] earlyStoppingPatience counts evaluations without a better one: set loadBestModelAtEnd, metricForBestModel and evalStrategy");
     const half = [...model.parameters].find(([, { type }]) => type.dtype === "f16");
     if (half) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] ${half[0]} is in half precision, which does not learn: load the model with { dtype: "float32" }`);
     const share = tokenDropout?.maskTokenProbability ?? 0;
@@ -89,7 +95,7 @@ export class Trainer {
       if (outputDir !== null) await removeIncomplete(outputDir);
       const checkpoint = resumeFromCheckpoint === false ? null : await findCheckpoint(resumeFromCheckpoint, outputDir);
       if (outputDir !== null && checkpoint === null) await refuseForeignCheckpoints(outputDir);
-      const { model, trainDataset = [], decayParameters, emaDecay, lossOptions, tokenDropout, files = {}, now = () => performance.now() } = this.options;
+      const { model, trainDataset = [], decayParameters, emaDecay, lossOptions, tokenDropout, files = {}, earlyStoppingPatience = Infinity, evaluate = (evaluationSignal) => this.evaluate(undefined, { signal: evaluationSignal }), now = () => performance.now() } = this.options;
       const trainStep = new TrainStep(model, { ...this.args, decayParameters, emaDecay, classWeights: lossOptions?.classWeights, nextItemLoss: lossOptions?.nextItemLoss });
       try {
         const run = new TrainingRun({
@@ -98,7 +104,8 @@ export class Trainer {
           dataset: trainDataset,
           collator: this.collator,
           trainStep,
-          evaluate: (evaluationSignal) => this.evaluate(undefined, { signal: evaluationSignal }),
+          evaluate,
+          earlyStoppingPatience,
           decisive: { emaDecay, classWeights: lossOptions?.classWeights, nextItemLoss: lossOptions?.nextItemLoss, tokenDropout },
           files,
           now,

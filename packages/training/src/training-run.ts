@@ -11,7 +11,7 @@ import { checkSameRun, type LogEntry, type TrainerState } from "./checkpoint/tra
 import { batchTypes, countTokens, type DataCollator } from "./data/batches.ts";
 import { datasetFingerprint, type EncodedDataset } from "./data/dataset.ts";
 import { runExtent, stepsFrom, type PlannedStep, type RunExtent } from "./data/steps.ts";
-import type { EvaluateEvent, SaveEvent, StartEvent, TrainingEvent } from "./events.ts";
+import type { EndEvent, EvaluateEvent, SaveEvent, StartEvent, TrainingEvent } from "./events.ts";
 import type { Metrics } from "./metrics/evaluation.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { StepReport, TrainStep } from "./train-step.ts";
@@ -23,6 +23,7 @@ export interface RunParts {
   collator: DataCollator;
   trainStep: TrainStep;
   evaluate: (signal: AbortSignal | undefined) => Promise<Metrics>;
+  earlyStoppingPatience: number;
   decisive: DecisiveOptions;
   files: Readonly<Record<string, string | object>>;
   now: () => number;
@@ -54,7 +55,7 @@ export class TrainingRun {
   }
 
   async *events(checkpoint: string | null, signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
-    const { args, now } = this.parts;
+    const { args, now, earlyStoppingPatience } = this.parts;
     const start = this.startEvent();
     const started = now();
     let evaluationDue = false;
@@ -70,6 +71,7 @@ export class TrainingRun {
       if (evaluationDue) yield* this.evaluateAndSave(this.plannedBefore(), signal);
       for (const planned of stepsFrom(this.step, this.extent, args, this.lengths)) {
         signal?.throwIfAborted();
+        if (this.best.worseSince >= earlyStoppingPatience) break;
         const logs = (planned.index + 1) % args.loggingSteps === 0 || planned.index + 1 === this.extent.totalSteps;
         const { report, tokens: seen, learningRate } = await this.advance(planned, logs);
         tokens += seen;
@@ -159,8 +161,8 @@ export class TrainingRun {
       if (evaluates) {
         const metrics = await evaluate(signal);
         this.log(Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])));
-        results.push({ type: "evaluate", step: this.step, epoch: this.epochsDone, metrics });
-        if (args.loadBestModelAtEnd) await this.considerBest(metrics, saves);
+        const isBest = args.loadBestModelAtEnd && (await this.considerBest(metrics, saves));
+        results.push({ type: "evaluate", step: this.step, epoch: this.epochsDone, metrics, isBest });
       }
       if (saves) results.push({ type: "save", step: this.step, path: await this.save(false) });
     } finally {
@@ -169,14 +171,15 @@ export class TrainingRun {
     yield* results;
   }
 
-  private async considerBest(metrics: Metrics, saves: boolean): Promise<void> {
+  private async considerBest(metrics: Metrics, saves: boolean): Promise<boolean> {
     const { args, model } = this.parts;
     const name = args.metricForBestModel;
     const value = metrics[name] ?? metrics[name.replace(/^eval_/, "")];
     if (value === undefined) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] metricForBestModel is ${name}, but computeMetrics gives ${Object.keys(metrics).join(", ")}; choose one of these`);
-    if (!this.best.beats(value)) return;
-    if (args.outputDir === null) await this.best.remember(value, model.parameters);
-    else if (saves) this.best.rememberCheckpoint(value, checkpointPath(args.outputDir, this.step));
+    if (!this.best.consider(value, this.step)) return false;
+    if (args.outputDir === null) await this.best.remember(model.parameters);
+    else if (saves) this.best.rememberCheckpoint(checkpointPath(args.outputDir, this.step));
+    return true;
   }
 
   private evaluatesAfter(planned: PlannedStep): boolean {
@@ -231,9 +234,11 @@ export class TrainingRun {
     this.epochsDone = state.epoch;
     this.stepsSinceLog = state.heddle.steps_since_log;
     this.logHistory = [...state.log_history];
-    if (state.best_metric !== null && state.best_model_checkpoint !== null) {
+    if (state.best_model_checkpoint !== null) {
       const { path } = nodeFiles();
-      this.best.rememberCheckpoint(state.best_metric, path.join(path.dirname(checkpoint), state.best_model_checkpoint));
+      this.best.rememberCheckpoint(path.join(path.dirname(checkpoint), state.best_model_checkpoint));
+      const measured = `eval_${args.metricForBestModel.replace(/^eval_/, "")}`;
+      for (const { step, [measured]: metric } of this.logHistory) if (metric !== undefined) this.best.consider(metric, step!);
     }
     return state.heddle.evaluation_due;
   }
@@ -249,11 +254,12 @@ export class TrainingRun {
     return { type: "aborted", step: this.step, checkpoint };
   }
 
-  private async finish(): Promise<{ bestMetric: number | null; bestModelCheckpoint: string | null }> {
+  private async finish(): Promise<Pick<EndEvent, "bestMetric" | "bestStep" | "bestModelCheckpoint">> {
     const { args, model, trainStep } = this.parts;
     await trainStep.swapAverages();
     if (args.loadBestModelAtEnd) await this.best.restore(model.parameters);
-    return { bestMetric: this.best.metric, bestModelCheckpoint: this.best.checkpoint };
+    const { metric, step, checkpoint } = this.best;
+    return { bestMetric: metric, bestStep: step, bestModelCheckpoint: checkpoint };
   }
 
   private get lengths(): number[] {

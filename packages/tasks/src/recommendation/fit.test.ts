@@ -1,6 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import { SequentialRecommender } from "./recommender.ts";
-import type { FitRecommenderEvent } from "./types.ts";
+import type { FitRecommenderEvent, FitRecommenderOptions } from "./types.ts";
 import { windowCollator, windowsOf } from "./windows.ts";
 
 describe("windows", () => {
@@ -59,6 +62,36 @@ describe("SequentialRecommender.fit", () => {
     await expect(SequentialRecommender.fit({ ...circle, histories: circle.histories.map((history) => history.subarray(0, 1)) }, small)).rejects.toMatchObject({ code: "DATA_EMPTY" });
     const controller = new AbortController();
     const stopped = SequentialRecommender.fit(circle, { ...small, signal: controller.signal, onEvent: ({ type }) => type === "epoch" && controller.abort() });
-    await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(stopped).rejects.toMatchObject({ code: "ABORTED", message: expect.stringContaining("nothing was saved, as no outputDir was given") as string });
+  });
+
+  describe("goes on where it was stopped, and ends as if it had not been", () => {
+    const folder = mkdtempSync(join(tmpdir(), "heddle-fit-"));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const features = new Map(circle.itemIds.map((itemId, item) => [itemId, { categories: [item < 6 ? "first" : "second"] }]));
+
+    it.each([
+      ["with features", 3, { itemFeatures: features }],
+      ["in search of the best epoch", 3, {}],
+      ["learning everything", 12, {}],
+    ])("%s, epoch %i", async (name, stopAfter, more) => {
+      const outputDir = join(folder, name);
+      const run = async (options: FitRecommenderOptions) => {
+        const events: FitRecommenderEvent[] = [];
+        using recommender = await SequentialRecommender.fit(circle, { ...small, numTrainEpochs: 10, evalEpochs: 2, patience: 10, heldOutEpochs: 4, ...more, ...options, onEvent: (event) => (events.push(event), options.onEvent?.(event)) });
+        return { events, answers: await recommender.recommend({ history: ["item-3", "item-4"], topK: 12 }) };
+      };
+      const whole = await run({});
+      const controller = new AbortController();
+      const stopped = run({ outputDir, signal: controller.signal, onEvent: (event) => event.type === "epoch" && event.epoch === stopAfter && controller.abort() });
+      await expect(stopped).rejects.toMatchObject({ code: "ABORTED", message: expect.stringMatching(/go on with \{ resume: true \} from .*checkpoint-\d+$/) as string });
+      await expect(run({ outputDir })).rejects.toMatchObject({ code: "FOLDER_NOT_EMPTY" });
+      const { events, answers } = await run({ outputDir, resume: true });
+      expect(answers).toEqual(whole.answers);
+      expect(events[0]).toMatchObject({ type: "plan", resumedEpoch: Math.min(stopAfter, 10) });
+      const told = (all: FitRecommenderEvent[]) => all.filter((event) => (event.type === "epoch" || event.type === "evaluation") && event.epoch > stopAfter).map((event) => ({ ...event, seconds: 0 }));
+      expect(told(events)).toEqual(told(whole.events));
+      expect(events).toContainEqual(whole.events.find(({ type }) => type === "chosen"));
+    });
   });
 });

@@ -1,23 +1,22 @@
 import { HeddleError } from "@heddle/kernels";
-import { gbceExponent, Trainer, type EncodedRow, type NextItemLoss, type StartEvent, type TrainingArguments } from "@heddle/training";
-import { architectureFor, createModel, type ItemFeatureModel, type Model } from "@heddle/transformer";
+import { gbceExponent, Trainer, type EncodedRow, type NextItemLoss, type TrainerOptions, type TrainingArguments } from "@heddle/training";
+import { architectureFor, createModel, type Model } from "@heddle/transformer";
 import { HeldDevice } from "../inference/device.ts";
-import { throwIfAborted } from "../inference/encode.ts";
 import { modelTrial } from "../inference/trial.ts";
 import { Catalogue } from "./catalogue.ts";
 import { countItems } from "./data/select-events.ts";
 import type { RankedTargets, RankRequest } from "./evaluation/recommender.ts";
 import { recommenderConfig } from "./families.ts";
+import { trainEpochs, type TrainedEpochs } from "./epochs.ts";
 import { planFeatures, withFeatures } from "./feature-training.ts";
 import { holdOut, measure, requestOf } from "./held-out.ts";
 import type { Interactions } from "./interactions.ts";
 import type { KnownFeatures } from "./known-features.ts";
 import { lessonsOf } from "./lessons.ts";
 import type { RecommenderParts } from "./recommender.ts";
-import type { FitRecommenderOptions, HeldOutEvent } from "./types.ts";
+import type { FitRecommenderOptions } from "./types.ts";
 import { resolveSettings } from "./update/settings.ts";
 import { isWatched } from "./update/watched.ts";
-import { readWeights, writeWeights, type Weights } from "./weights.ts";
 
 /** Of the epochs over everything: on Beauty 8 were better than 4, and 4 than 2, by an event that none of them learnt. */
 const MAX_HELD_OUT_EPOCHS = 8;
@@ -74,26 +73,44 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     features = learner?.features;
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
     recommender = finish({ model, catalogue, histories: byUser, features, updates: options.updates, release: () => held.release() });
-    const trainerOf = (trainDataset: readonly EncodedRow[], args: Partial<TrainingArguments>) =>
+    const stepsPerEpoch = Math.ceil(windows.length / batchSize);
+    const trainerOf = (trainDataset: readonly EncodedRow[], args: Partial<TrainingArguments>, more: Partial<TrainerOptions> = {}) =>
       new Trainer({
         model: trained ?? model!,
         trainDataset,
         dataCollator,
         lossOptions: { nextItemLoss: loss },
         args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(trainDataset.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, maxGradNorm: 5, ...args },
+        ...more,
       });
-    const context = { recommender, trained, validation, options, emit, sizes: { numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length } };
-    let epochs: TrainedEpochs;
+    const requests = validation.map(requestOf);
+    const evaluate = async (evaluationSignal: AbortSignal | undefined) => {
+      await trained?.bake();
+      try {
+        return measure((await recommender!.rankAll(requests, 0, { ...(evaluationSignal && { signal: evaluationSignal }) })).ranks);
+      } finally {
+        await trained?.restore();
+      }
+    };
+    const { numTrainEpochs = 200, patience = 3, evalEpochs = 2, outputDir } = options;
+    let found: TrainedEpochs;
     {
-      using trainer = trainerOf(windows, { lrSchedulerType, warmupRatio, numTrainEpochs: options.numTrainEpochs ?? 200 });
-      epochs = await train(trainer, trained ?? model, context);
+      const every = { evalSteps: evalEpochs * stepsPerEpoch, ...(outputDir !== undefined && { outputDir, saveStrategy: "steps" as const, saveSteps: evalEpochs * stepsPerEpoch, saveTotalLimit: 1 }) };
+      const choice = validation.length > 0 && { evalStrategy: "steps" as const, loadBestModelAtEnd: true, metricForBestModel: "ndcg" };
+      using trainer = trainerOf(windows, { lrSchedulerType, warmupRatio, numTrainEpochs, ...every, ...choice }, choice ? { evaluate, earlyStoppingPatience: patience } : {});
+      const plan = { device: device.description, numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length, numParameters: model.numParameters };
+      found = await trainEpochs(trainer, options, { before: 0, onStart: ({ memory, resumedStep }) => emit({ type: "plan", ...plan, stepsPerEpoch, peakBytes: memory.peakBytes, resumedEpoch: Math.floor(resumedStep / stepsPerEpoch) }) });
     }
-    const { heldOutEpochs = Math.min(MAX_HELD_OUT_EPOCHS, epochs.best) } = options;
-    if (heldOutEpochs > 0 && !options.validation) {
+    const { heldOutEpochs = Math.min(MAX_HELD_OUT_EPOCHS, found.best) } = options;
+    const learnsAll = heldOutEpochs > 0 && !options.validation;
+    emit({ type: "chosen", epoch: found.best || found.done, heldOutEpochs: learnsAll ? heldOutEpochs : 0 });
+    // Goes on from the best epoch with everything there is, the events that chose it among them, as a user's newest events say most of what comes next.
+    if (learnsAll) {
       const watching = options.updates && resolveSettings(options.updates, itemIds.length);
       const learnable = interactions.histories.map((history, user) => (watching && isWatched(userIds[user]!, watching) ? histories[user]! : history));
-      using trainer = trainerOf(learnable.flatMap(windowsOf), { lrSchedulerType: "linear", warmupRatio: 0.1, numTrainEpochs: heldOutEpochs });
-      await learnAll(trainer, epochs.done, context);
+      const saving = outputDir !== undefined && { outputDir: `${outputDir}/everything`, saveStrategy: "epoch" as const, saveTotalLimit: 1 };
+      using trainer = trainerOf(learnable.flatMap(windowsOf), { lrSchedulerType: "linear", warmupRatio: 0.1, numTrainEpochs: heldOutEpochs, ...saving });
+      await trainEpochs(trainer, options, { before: found.done });
     }
     await trained?.bake();
     return recommender;
@@ -105,67 +122,6 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
       held.release();
     }
     throw error;
-  }
-}
-
-interface TrainContext {
-  /** With features of items: it has to be baked before the recommender, which knows no features, is asked anything. */
-  readonly trained: ItemFeatureModel | undefined;
-  readonly recommender: Fitted;
-  readonly validation: readonly HeldOutEvent[];
-  readonly options: FitRecommenderOptions;
-  readonly emit: NonNullable<FitRecommenderOptions["onEvent"]>;
-  readonly sizes: { readonly numItems: number; readonly numWindows: number; readonly numValidation: number };
-}
-
-interface TrainedEpochs {
-  readonly done: number;
-  /** 0 where nothing is held out. */
-  readonly best: number;
-}
-
-/** Ends with the weights of the best evaluation, or the last ones where nothing is held out. */
-async function train(trainer: Trainer, model: Model, context: TrainContext): Promise<TrainedEpochs> {
-  const { recommender, trained, validation, options, emit } = context;
-  const { patience = 3, evalEpochs = 2, signal, numTrainEpochs = 200 } = options;
-  let best = { ndcg: -1, epoch: 0, weights: null as Weights | null };
-  let worseSince = 0;
-  let done = 0;
-  const requests = validation.map(requestOf);
-  const onStart = ({ stepsPerEpoch, memory: { peakBytes } }: StartEvent) => emit({ type: "plan", device: model.device.description, ...context.sizes, numParameters: model.numParameters, stepsPerEpoch, peakBytes });
-  for await (const epoch of epochsOf(trainer, context, { before: 0, onStart })) {
-    done = epoch;
-    if (validation.length === 0 || (epoch % evalEpochs !== 0 && epoch !== numTrainEpochs)) continue;
-    await trained?.bake();
-    const { hitRate, ndcg } = measure((await recommender.rankAll(requests, 0, { ...(signal && { signal }) })).ranks);
-    const isBest = ndcg > best.ndcg;
-    emit({ type: "evaluation", epoch, hitRate, ndcg, best: isBest });
-    worseSince = isBest ? 0 : worseSince + 1;
-    await trained?.restore();
-    if (isBest) best = { ndcg, epoch, weights: await readWeights(model) };
-    if (worseSince >= patience) break;
-  }
-  if (best.weights) writeWeights(model, best.weights);
-  return { done, best: best.epoch };
-}
-
-/** Goes on from the best epoch with everything there is, the events that chose it among them, as a user's newest events say most of what comes next. */
-async function learnAll(trainer: Trainer, before: number, context: TrainContext): Promise<void> {
-  const epochs = epochsOf(trainer, context, { before });
-  while (!(await epochs.next()).done);
-}
-
-/** The number of each epoch once it is trained and said. What its consumer does meanwhile is not in the next one's seconds. */
-async function* epochsOf(trainer: Trainer, { options: { signal }, emit }: TrainContext, { before, onStart }: { readonly before: number; readonly onStart?: (event: StartEvent) => void }): AsyncGenerator<number, void, void> {
-  let startedAt = performance.now();
-  for await (const event of trainer.train({ ...(signal && { signal }) })) {
-    if (event.type === "aborted") throwIfAborted(signal, "SequentialRecommender.fit");
-    if (event.type === "start") onStart?.(event);
-    if (event.type !== "step") continue;
-    const epoch = before + Math.round(event.epoch);
-    emit({ type: "epoch", epoch, loss: event.loss, seconds: (performance.now() - startedAt) / 1000 });
-    yield epoch;
-    startedAt = performance.now();
   }
 }
 

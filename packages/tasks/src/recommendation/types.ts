@@ -180,12 +180,18 @@ export interface FitRecommenderOptions {
   readonly updates?: UpdateSettings;
   /** Default 42. */
   readonly seed?: number;
+  /** Where checkpoints go: the newest, and the best. By default nothing is kept on disk. */
+  readonly outputDir?: string;
+  /** Goes on with the newest checkpoint in `outputDir`, or begins where there is none. The data and the settings must be the same; the result then is, too. */
+  readonly resume?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: FitRecommenderEvent) => void;
 }
 
 export type FitRecommenderEvent =
-  | { readonly type: "plan"; readonly device: string; readonly numItems: number; readonly numWindows: number; readonly numValidation: number; readonly numParameters: number; readonly stepsPerEpoch: number; readonly peakBytes: number }
+  | { readonly type: "plan"; readonly device: string; readonly numItems: number; readonly numWindows: number; readonly numValidation: number; readonly numParameters: number; readonly stepsPerEpoch: number; readonly peakBytes: number; /** Epochs done before a resumed run; 0 for a new one. */ readonly resumedEpoch: number }
   | { readonly type: "epoch"; readonly epoch: number; readonly loss: number; readonly seconds: number }
   /** HR and NDCG at 10 among the whole catalogue, earlier items of the user aside. */
-  | { readonly type: "evaluation"; readonly epoch: number; readonly hitRate: number; readonly ndcg: number; readonly best: boolean };
+  | { readonly type: "evaluation"; readonly epoch: number; readonly hitRate: number; readonly ndcg: number; readonly best: boolean }
+  /** Which epoch's weights the model has, and how many epochs over everything follow. */
+  | { readonly type: "chosen"; readonly epoch: number; readonly heldOutEpochs: number };

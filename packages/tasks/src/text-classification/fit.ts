@@ -98,7 +98,6 @@ async function train({ model, tokenizer, maxLength }: Prepared, trainDataset: En
   let plan: FitPlanEvent | undefined;
   // A moving average over step events.
   let tokensPerSecond = 0;
-  let best: { metric: number; epoch: number } | undefined;
   emit({ type: "phase", phase: "compiling", message: "making the training step ready" });
   for await (const event of trainer.train({ signal, resumeFromCheckpoint: resume ? "auto" : false })) {
     if (event.type === "start") {
@@ -127,16 +126,14 @@ async function train({ model, tokenizer, maxLength }: Prepared, trainDataset: En
       emit({ type: "step", step, totalSteps: plan!.totalSteps, epoch, loss, learningRate, tokensPerSecond: event.tokensPerSecond });
     } else if (event.type === "evaluate") {
       const { loss, accuracy, f1Macro } = event.metrics;
-      const isBest = best === undefined || accuracy! > best.metric;
-      if (isBest) best = { metric: accuracy!, epoch: event.epoch };
-      emit({ type: "evaluation", step: event.step, epoch: event.epoch, loss: loss!, accuracy: accuracy!, f1Macro: f1Macro!, best: isBest });
+      emit({ type: "evaluation", step: event.step, epoch: event.epoch, loss: loss!, accuracy: accuracy!, f1Macro: f1Macro!, best: event.isBest });
     } else if (event.type === "save") {
       emit({ type: "checkpoint", step: event.step, folder: event.path });
     } else if (event.type === "aborted") {
       const where = event.checkpoint === null ? "nothing was saved, as no outputDir was given" : `go on with { resume: true } from ${event.checkpoint}`;
       throw new HeddleError("ABORTED", `[TextClassifier.fit] stopped after step ${event.step} of ${plan?.totalSteps}: ${where}`, { cause: signal?.reason });
     } else {
-      return { plan: plan!, bestEpoch: best?.epoch ?? args.numTrainEpochs, steps: event.step, seconds: event.seconds, tokensPerSecond };
+      return { plan: plan!, bestEpoch: event.bestStep === null ? args.numTrainEpochs : (event.bestStep * plan!.numTrainEpochs) / plan!.totalSteps, steps: event.step, seconds: event.seconds, tokensPerSecond };
     }
   }
   throw new HeddleError("ABORTED", "[TextClassifier.fit] the run ended early");
