@@ -13,7 +13,7 @@ describe("wrong usage", () => {
     ["a fraction of a step", [...trainArgs, "--max-steps", "1.5"], /Give a whole number of at least 1/],
     ["an unknown device", [...trainArgs, "--device", "tpu"], /Allowed choices are auto, webgpu, cpu, reference/],
     ["an unknown tokenizer", [...trainArgs, "--tokenizer", "words"], /Allowed choices are wordpiece, byte-level-bpe/],
-    ["a classifier's option for a recommender", ["train", "--task", "recommendation", "--data", "a.csv", "--output", "out", "--resume"], /option '--resume' is not for --task recommendation/],
+    ["a classifier's option for a recommender", ["train", "--task", "recommendation", "--data", "a.csv", "--output", "out", "--max-steps", "3"], /option '--max-steps <n>' is not for --task recommendation/],
     ["a recommender's option for a classifier", [...trainArgs, "--item", "sku"], /option '--item <column>' is not for --task text-classification/],
     ["an unknown task", [...trainArgs, "--task", "magic"], /Allowed choices are text-classification, recommendation/],
     ["texts and a file", ["predict", "--model", "m", "--data", "a.csv", "--text", "text", "hello"], /give one of them/],

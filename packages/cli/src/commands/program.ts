@@ -22,7 +22,7 @@ type TrainingTask = (typeof TRAINING_TASKS)[number];
 /** Options of `train`, by their names in code: what a task cannot do without, and what is of the other task alone. */
 const OPTIONS_OF_TASKS: Readonly<Record<TrainingTask, { readonly needs: readonly string[]; readonly refuses: readonly string[] }>> = {
   "text-classification": { needs: ["text", "label"], refuses: ["user", "item", "time", "modelType", "items"] },
-  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "resume", "revision"] },
+  recommendation: { needs: [], refuses: ["text", "label", "eval", "evalText", "evalLabel", "model", "maxSteps", "tokenizer", "revision"] },
 };
 
 /** Runs a command's body with its session. */

@@ -30,7 +30,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 describe("heddle train --task recommendation", () => {
   it("writes a model and ends with test figures beside the baselines'", () => {
     expect(trained.exitCode, trained.err).toBe(0);
-    expect(trained.lines.map(({ type }) => type)).toEqual(["plan", "epoch", "epoch", "evaluation", "epoch", "epoch", "result"]);
+    expect(trained.lines.map(({ type }) => type)).toEqual(["plan", "epoch", "epoch", "evaluation", "chosen", "epoch", "epoch", "result"]);
     expect(trained.last).toMatchObject({ "hr@5": expect.any(Number), "ndcg@20": expect.any(Number), numUsers: 12, bestEpoch: 2, output: model });
     expect((trained.last["baselines"] as { name: string }[]).map(({ name }) => name)).toEqual(["popularity", "recency", "item-knn", "markov", "ease"]);
     expect(trained.err).toContain("60 events of 12 users with 12 items");
@@ -66,13 +66,18 @@ describe("heddle train --task recommendation", () => {
     expect((last["items"] as { itemId: string }[]).map(({ itemId }) => itemId)).toContain("sku-12");
   });
 
-  it("keeps what is there, and leaves nothing behind when stopped", async () => {
+  it("keeps what is there, and goes on where it was stopped", async () => {
     expect((await train(model, ["--json"])).last).toMatchObject({ type: "error", code: "FOLDER_NOT_EMPTY" });
     const output = join(scratch, "stopped");
     const controller = new AbortController();
-    const stopped = await train(output, ["--json"], { signal: controller.signal, onOut: (text) => text.includes('"plan"') && controller.abort() });
-    expect([stopped.exitCode, stopped.last["message"]]).toEqual([130, "stopped before the model was done; nothing was written"]);
-    expect(existsSync(output)).toBe(false);
+    const stopped = await train(output, ["--json"], { signal: controller.signal, onOut: (text) => text.includes('"epoch"') && controller.abort() });
+    expect([stopped.exitCode, stopped.last["message"]]).toEqual([130, expect.stringMatching(/^stopped; step 1 is safe in .*checkpoints\. Go on with\n.* train --task recommendation .* --resume$/)]);
+    expect((await train(output, ["--json"])).last).toMatchObject({ code: "FOLDER_NOT_EMPTY", message: expect.stringContaining("--resume") as string });
+    const resumed = await train(output, ["--json", "--resume"]);
+    expect(resumed.lines.map(({ type }) => type)).toEqual(["plan", "epoch", "evaluation", "chosen", "epoch", "epoch", "result"]);
+    const { seconds: _, output: __, ...figures } = trained.last;
+    expect(resumed.last).toMatchObject(figures);
+    expect(existsSync(join(output, "checkpoints"))).toBe(false);
   });
 
   it("names columns that are not there, and a log that is too short", async () => {

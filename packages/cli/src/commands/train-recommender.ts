@@ -6,6 +6,7 @@ import { RecommenderProgress } from "../screen/recommender-progress.ts";
 import { Interrupted, isAbort } from "../session/failure.ts";
 import type { Session } from "../session/session.ts";
 import { OutputFolder } from "./output-folder.ts";
+import { announceStop, beginOrGoOn, interrupted } from "./resumable.ts";
 
 export interface TrainRecommenderOptions extends InteractionOptions {
   readonly data: string;
@@ -17,6 +18,7 @@ export interface TrainRecommenderOptions extends InteractionOptions {
   readonly learningRate?: number;
   readonly batchSize?: number;
   readonly maxLength?: number;
+  readonly resume?: boolean;
   readonly overwrite?: boolean;
 }
 
@@ -35,14 +37,15 @@ interface Trained {
 
 /** `heddle train --task recommendation`: who touched what in, a recommender's folder out. */
 export async function trainRecommender(options: TrainRecommenderOptions, session: Session): Promise<void> {
-  const { overwrite = false, output } = options;
+  const { resume = false, overwrite = false, output } = options;
   const folder = await OutputFolder.open(output);
   try {
-    await folder.requireRoom({ resume: false, overwrite });
+    await folder.requireRoom({ resume, overwrite });
     const log = await readLog(session, options.data, options);
     // The model and its baselines learn all but the last event; fit holds out what it validates on by itself, and learns that in the end.
     const split = { train: beforeLast(log), test: leaveOneOut(log).test };
     const itemFeatures = options.items === undefined ? undefined : await readItems(session, options.items);
+    await beginOrGoOn(folder, { resume, overwrite }, session);
     const trained = await trainInto(folder, split, itemFeatures, options, session);
     // Who looks at the table reads it above that.
     if ((session.options.json || !session.terminal.out.isTTY) && !trained.comparison.beatsAll) session.warn(describeComparison(trained.comparison)[0]!);
@@ -61,12 +64,15 @@ async function trainInto(folder: OutputFolder, split: Held, itemFeatures: Readon
   const progress = new RecommenderProgress(session);
   const startMs = performance.now();
   let isSaved = false;
+  using _ = announceStop(session);
   try {
     using recommender = await SequentialRecommender.fit(split.train, {
       ...settingsFrom(options),
       ...(itemFeatures && { itemFeatures }),
       device: session.options.device,
       seed: session.options.seed,
+      outputDir: folder.checkpoints,
+      resume: options.resume,
       signal,
       onEvent: (event) => progress.handle(event),
     });
@@ -86,7 +92,7 @@ async function trainInto(folder: OutputFolder, split: Held, itemFeatures: Readon
     return { ...measured, bestEpoch: progress.bestEpoch, seconds, device: recommender.deviceDescription, itemIds: recommender.itemIds };
   } catch (error) {
     if (!isAbort(error, signal)) throw error;
-    throw new Interrupted(isSaved ? `stopped before the model was compared with baselines; it is complete in ${options.output}` : "stopped before the model was done; nothing was written", { cause: error });
+    throw isSaved ? new Interrupted(`stopped before the model was compared with baselines; it is complete in ${options.output}`, { cause: error }) : await interrupted(folder, session, error);
   }
 }
 

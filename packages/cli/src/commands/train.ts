@@ -3,9 +3,10 @@ import { readLabelledRows } from "../data/rows.ts";
 import { count, duration, percent, shellQuote } from "../screen/format.ts";
 import { renderReport, reportJson } from "../screen/report.ts";
 import { TrainingProgress } from "../screen/training-progress.ts";
-import { Interrupted, isAbort } from "../session/failure.ts";
+import { isAbort } from "../session/failure.ts";
 import type { Session } from "../session/session.ts";
 import { OutputFolder } from "./output-folder.ts";
+import { announceStop, beginOrGoOn, interrupted } from "./resumable.ts";
 
 export interface TrainOptions {
   readonly data: string;
@@ -33,9 +34,7 @@ export async function train(options: TrainOptions, session: Session): Promise<vo
   try {
     await folder.requireRoom({ resume, overwrite });
     const { rows, evalRows } = await readRows(options, session);
-    const resumable = resume ? await folder.newestCheckpoint() : undefined;
-    if (resume && resumable === undefined) session.warn(`[${options.output}] has no checkpoint to resume from: starting from the beginning`);
-    if (overwrite && !resume) await folder.removeCheckpoints();
+    await beginOrGoOn(folder, { resume, overwrite }, session);
     const summary = await trainInto(folder, rows, evalRows, options, session);
     session.result(resultJson(summary, options.output), () => renderResult(summary, options, session));
   } finally {
@@ -57,8 +56,7 @@ async function readRows(options: TrainOptions, session: Session): Promise<{ rows
 async function trainInto(folder: OutputFolder, rows: Rows, evalRows: Rows | undefined, options: TrainOptions, session: Session): Promise<FitSummary> {
   const { signal } = session;
   const progress = new TrainingProgress(session);
-  const announce = (): void => session.log("stopping after this step and saving a checkpoint … (Ctrl-C again leaves at once)");
-  signal.addEventListener("abort", announce, { once: true });
+  using _ = announceStop(session);
   try {
     using classifier = await TextClassifier.fit(rows, {
       evalRows,
@@ -80,8 +78,6 @@ async function trainInto(folder: OutputFolder, rows: Rows, evalRows: Rows | unde
   } catch (error) {
     if (isAbort(error, signal)) throw await interrupted(folder, session, error);
     throw error;
-  } finally {
-    signal.removeEventListener("abort", announce);
   }
 }
 
@@ -93,13 +89,6 @@ function overridesFrom({ epochs, maxSteps, learningRate, batchSize }: TrainOptio
     ...(learningRate !== undefined && { learningRate }),
     ...(batchSize !== undefined && { perDeviceTrainBatchSize: batchSize }),
   };
-}
-
-async function interrupted(folder: OutputFolder, session: Session, cause: unknown): Promise<Interrupted> {
-  const step = await folder.newestCheckpoint();
-  if (step === undefined) return new Interrupted("stopped before the first step; nothing was written", { cause });
-  const again = [...session.terminal.args.filter((arg) => arg !== "--resume" && arg !== "--overwrite"), "--resume"].map(shellQuote).join(" ");
-  return new Interrupted(`stopped; step ${count(step)} is safe in ${folder.checkpoints}. Go on with\n  ${session.command} ${again}`, { cause });
 }
 
 function resultJson({ evaluation, plan, bestEpoch, steps, seconds, tokensPerSecond }: FitSummary, output: string): object {

@@ -9,7 +9,7 @@ export class RecommenderProgress {
 
   constructor(private readonly session: Session) {}
 
-  /** The epoch whose weights the model has; undefined before the first evaluation. */
+  /** The epoch whose weights the model has; undefined before it was chosen. */
   get bestEpoch(): number | undefined {
     return this.#bestEpoch;
   }
@@ -18,22 +18,22 @@ export class RecommenderProgress {
     this.session.event(event);
     if (event.type === "plan") this.plan(event);
     else if (event.type === "epoch") this.session.status.update(`epoch ${event.epoch}  loss ${event.loss.toFixed(4)}  ${duration(event.seconds)} an epoch`);
-    else this.evaluation(event);
+    else if (event.type === "evaluation") this.evaluation(event);
+    else this.#bestEpoch = event.epoch;
   }
 
-  private plan({ device, numItems, numWindows, numValidation, numParameters, stepsPerEpoch, peakBytes }: Extract<FitRecommenderEvent, { type: "plan" }>): void {
+  private plan({ device, numItems, numWindows, numValidation, numParameters, stepsPerEpoch, peakBytes, resumedEpoch }: Extract<FitRecommenderEvent, { type: "plan" }>): void {
     const { dim } = this.session.terminal.err.colors;
     const rows = [
       ["device", device],
       ["data", `${countOf(numWindows, "window")} of histories to train on, ${countOf(numValidation, "user")} to choose the best epoch by · ${countOf(numItems, "item")}`],
       ["model", `${millions(numParameters)} parameters, from scratch`],
-      ["training", `${countOf(stepsPerEpoch, "step")} an epoch${peakBytes > 0 ? ` · ${megabytes(peakBytes)} on the device` : ""}`],
+      ["training", `${countOf(stepsPerEpoch, "step")} an epoch${peakBytes > 0 ? ` · ${megabytes(peakBytes)} on the device` : ""}${resumedEpoch > 0 ? ` · going on after epoch ${count(resumedEpoch)}` : ""}`],
     ];
     this.session.log(`\n${columns(rows.map(([name, value]) => [dim(name!), value!]), ["left", "left"])}`);
   }
 
   private evaluation({ epoch, hitRate, ndcg, best }: Extract<FitRecommenderEvent, { type: "evaluation" }>): void {
-    if (best) this.#bestEpoch = epoch;
     const mark = best ? `  ${this.session.terminal.err.colors.green("best so far")}` : "";
     this.session.log(`epoch ${count(epoch).padStart(3)}  validation HR@10 ${hitRate.toFixed(4)}  NDCG@10 ${ndcg.toFixed(4)}${mark}`);
   }
