@@ -263,7 +263,8 @@ describe("checkpoints", () => {
     await expect(resume({ learningRate: 0.02 })).rejects.toThrow(/was trained with learningRate 0.01, now it is 0.02; set it back/);
     await expect(resume({}, { trainDataset: tinyRows(21) })).rejects.toThrow(/was trained on other data/);
     await expect(resume({}, { emaDecay: 0.9 })).rejects.toThrow(/emaDecay null, now it is 0.9/);
-    await expect(resume({}, { model: tinyModel(new ReferenceDevice(), { labels: ["a", "b", "c"] }) })).rejects.toThrow(/classifier.weight \[2, 8\], the run wants classifier.weight \[3, 8\]/);
+    await expect(resume({}, { model: tinyModel(new ReferenceDevice(), { labels: ["a", "b", "c"] }) })).rejects.toThrow(/was trained with id2label \{"0":"no","1":"yes"\}, the model has \{"0":"a"/);
+    await expect(resume({}, { model: tinyModel(new ReferenceDevice(), { dropout: 0.3 }) })).rejects.toThrow(/was trained with hidden_dropout_prob 0.1, the model has 0.3; set it back/);
     await expect(collect(trainerOf({ outputDir: folder }).trainer)).rejects.toThrow(expect.objectContaining({ code: "FOLDER_NOT_EMPTY" }));
     await writeFile(join(folder, "checkpoint-3", "trainer_state.json"), "{");
     await expect(resume({})).rejects.toThrow(expect.objectContaining({ code: "CHECKPOINT_INVALID" }));

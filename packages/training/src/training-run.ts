@@ -3,7 +3,7 @@ import type { Model } from "@heddle/transformer";
 import { evalInterval, type IntervalStrategy, type TrainingArguments } from "./arguments.ts";
 import { BestWeights } from "./best-weights.ts";
 import { checkpointPath, rotateCheckpoints } from "./checkpoint/folders.ts";
-import { readTrainerState, restoreOptimizer, restoreParameters } from "./checkpoint/load.ts";
+import { checkSameConfig, readTrainerState, restoreOptimizer, restoreParameters } from "./checkpoint/load.ts";
 import { nodeFiles } from "./checkpoint/node.ts";
 import { decisiveArguments, type DecisiveOptions } from "./checkpoint/run-arguments.ts";
 import { saveCheckpoint } from "./checkpoint/save.ts";
@@ -227,6 +227,7 @@ export class TrainingRun {
     const { args, model, trainStep, decisive } = this.parts;
     const state = await readTrainerState(checkpoint);
     checkSameRun(state, { architecture: model.architecture.name, dataset_fingerprint: this.fingerprint, arguments: decisiveArguments(args, decisive) }, checkpoint);
+    await checkSameConfig(checkpoint, model.config);
     await restoreParameters(checkpoint, model.parameters);
     await restoreOptimizer(checkpoint, trainStep.states.saved);
     await trainStep.swapAverages();

@@ -1,5 +1,5 @@
 import { formatShape, HeddleError, type State } from "@heddle/kernels";
-import { openFileSource, SafetensorsReader } from "@heddle/transformer";
+import { configToJson, openFileSource, parseConfig, SafetensorsReader, type ModelConfig } from "@heddle/transformer";
 import { OPTIMIZER_FILE, STATE_FILE } from "./folders.ts";
 import { nodeFiles } from "./node.ts";
 import { parseTrainerState, type TrainerState } from "./trainer-state.ts";
@@ -12,6 +12,22 @@ export async function readTrainerState(folder: string): Promise<TrainerState> {
     throw new HeddleError("CHECKPOINT_INVALID", `[${file}] could not be read (${(cause as Error).message}); check that you may read it`, { cause });
   });
   return parseTrainerState(text, file);
+}
+
+/** What weights do not show, such as dropout. Throws CHECKPOINT_MISMATCH, CHECKPOINT_INVALID. */
+export async function checkSameConfig(folder: string, config: ModelConfig): Promise<void> {
+  const { fs, path } = nodeFiles();
+  const file = path.join(folder, "config.json");
+  const text = await fs.readFile(file, "utf8").catch((cause: unknown) => {
+    throw new HeddleError("CHECKPOINT_INVALID", `[${file}] could not be read (${(cause as Error).message}); check that you may read it`, { cause });
+  });
+  // The architecture is compared by its name.
+  const keysOf = (one: ModelConfig): Record<string, unknown> => ({ ...configToJson(one), architectures: undefined });
+  const [saved, wanted] = [keysOf(parseConfig(text)), keysOf(config)];
+  for (const name of new Set([...Object.keys(saved), ...Object.keys(wanted)])) {
+    const [before, now] = [JSON.stringify(saved[name]), JSON.stringify(wanted[name])];
+    if (before !== now) throw new HeddleError("CHECKPOINT_MISMATCH", `[${file}] was trained with ${name} ${before}, the model has ${now}; set it back, or start a new run in another outputDir`);
+  }
 }
 
 /** The model's weights of a checkpoint, into existing states. Throws CHECKPOINT_MISMATCH, and what reading safetensors throws. */
