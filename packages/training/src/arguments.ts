@@ -40,7 +40,7 @@ export interface TrainingArguments {
   /** Newest checkpoints to keep, the best one always among them; null keeps all. */
   readonly saveTotalLimit: number | null;
   readonly loadBestModelAtEnd: boolean;
-  /** A key of what `computeMetrics` returns, or `loss`. */
+  /** A key of what `computeMetrics` returns, or `loss`, which decides too where evaluations are equal. */
   readonly metricForBestModel: string;
   /** null: true unless the metric's name ends in `loss`. */
   readonly greaterIsBetter: boolean | null;

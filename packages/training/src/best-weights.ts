@@ -9,16 +9,17 @@ export class BestWeights {
   step: number | null = null;
   /** Evaluations since then. */
   worseSince = 0;
+  private loss = Infinity;
   /** null: none yet, or in memory. */
   checkpoint: string | null = null;
   private inMemory: ReadonlyMap<State, HostTensor["data"]> | null = null;
 
   constructor(private readonly args: TrainingArguments) {}
 
-  /** Whether an evaluation is the best so far; its weights are then to be remembered. */
-  consider(candidate: number, step: number): boolean {
-    const isBest = isBetter(this.args, candidate, this.metric);
-    if (isBest) [this.metric, this.step, this.worseSince] = [candidate, step, 0];
+  /** Whether an evaluation is the best so far; its weights are then to be remembered. Of equal ones, which few rows often give, it is the one of the least loss. */
+  consider({ metric, loss = Infinity, step }: { metric: number; loss?: number; step: number }): boolean {
+    const isBest = isBetter(this.args, metric, this.metric) || (metric === this.metric && loss < this.loss);
+    if (isBest) [this.metric, this.loss, this.step, this.worseSince] = [metric, loss, step, 0];
     else this.worseSince++;
     return isBest;
   }

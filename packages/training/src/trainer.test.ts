@@ -135,6 +135,9 @@ describe("Trainer", () => {
     const events = await collect(trainer);
     expect(ofType(events, "evaluate").map(({ isBest }) => isBest)).toEqual([true, true, false, false]);
     expect(events.at(-1)).toMatchObject({ type: "end", step: 20, bestMetric: 0.9, bestStep: 10 });
+    const equal = [[0.5, 2], [0.9, 3], [0.9, 1], [0.9, 2]].map(([score, loss]) => ({ score: score!, loss: loss! }));
+    const tied = await collect(trainerOf({ numTrainEpochs: 4, ...choosing }, { evaluate: async () => equal.shift()! }).trainer);
+    expect(ofType(tied, "evaluate").map(({ isBest }) => isBest)).toEqual([true, true, true, false]);
     expect(() => trainerOf({ evalStrategy: "epoch" }, { earlyStoppingPatience: 2 })).toThrow(/counts evaluations without a better one: set loadBestModelAtEnd/);
     expect(() => trainerOf(choosing, { earlyStoppingPatience: 0 })).toThrow(/must be a whole number of at least 1, it is 0/);
   });

@@ -176,7 +176,7 @@ export class TrainingRun {
     const name = args.metricForBestModel;
     const value = metrics[name] ?? metrics[name.replace(/^eval_/, "")];
     if (value === undefined) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] metricForBestModel is ${name}, but computeMetrics gives ${Object.keys(metrics).join(", ")}; choose one of these`);
-    if (!this.best.consider(value, this.step)) return false;
+    if (!this.best.consider({ metric: value, loss: metrics["loss"], step: this.step })) return false;
     if (args.outputDir === null) await this.best.remember(model.parameters);
     else if (saves) this.best.rememberCheckpoint(checkpointPath(args.outputDir, this.step));
     return true;
@@ -239,7 +239,7 @@ export class TrainingRun {
       const { path } = nodeFiles();
       this.best.rememberCheckpoint(path.join(path.dirname(checkpoint), state.best_model_checkpoint));
       const measured = `eval_${args.metricForBestModel.replace(/^eval_/, "")}`;
-      for (const { step, [measured]: metric } of this.logHistory) if (metric !== undefined) this.best.consider(metric, step!);
+      for (const { step, eval_loss: loss, [measured]: metric } of this.logHistory) if (metric !== undefined) this.best.consider({ metric, loss, step: step! });
     }
     return state.heddle.evaluation_due;
   }

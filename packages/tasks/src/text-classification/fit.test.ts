@@ -24,19 +24,20 @@ describe("TextClassifier", () => {
   const events: FitEvent[] = [];
   let classifier: TextClassifier;
   beforeAll(async () => {
-    classifier = await TextClassifier.fit(easyRows(), { device, trainingArguments: quick, onEvent: (event) => events.push(event) });
+    // So long that it learns with any seed.
+    classifier = await TextClassifier.fit(easyRows(), { device, trainingArguments: { ...quick, numTrainEpochs: 12 }, onEvent: (event) => events.push(event) });
   });
   afterAll(() => classifier.dispose());
 
   it("learns plain labels, says what it does, and keeps the best epoch", () => {
     const plan = events.find((event) => event.type === "plan")!;
-    expect(plan).toMatchObject({ labels: ["negative", "positive"], majorityAccuracy: 0.5, fineTuned: false, totalSteps: 16 });
+    expect(plan).toMatchObject({ labels: ["negative", "positive"], majorityAccuracy: 0.5, fineTuned: false, totalSteps: 48 });
     expect(plan.numTrainRows + plan.numEvalRows).toBe(64);
     const steps = events.filter((event) => event.type === "step");
-    expect(steps.length).toBe(16);
+    expect(steps.length).toBe(48);
     expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss / 2);
     const evaluations = events.filter((event) => event.type === "evaluation");
-    expect(evaluations.length).toBe(4);
+    expect(evaluations.length).toBe(12);
     const best = evaluations.filter((event) => event.best).at(-1)!;
     expect(classifier.summary!.evaluation.accuracy).toBe(best.accuracy);
     expect(classifier.summary!.evaluation.accuracy).toBeGreaterThanOrEqual(0.8);

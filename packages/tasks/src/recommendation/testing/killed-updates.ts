@@ -5,7 +5,7 @@ import { customers, settings, visits } from "./shop.ts";
 // off, and says on standard output which call has been answered for.
 
 const [model, journal] = process.argv.slice(2) as [string, string];
-const recommender = await SequentialRecommender.fromPretrained(model, { device: "reference", interactions: customers, updates: { ...settings, eventsPerRound: 40, numEpochs: 1, batchSize: 8 } });
+const recommender = await SequentialRecommender.fromPretrained(model, { device: "cpu", interactions: customers, updates: { ...settings, eventsPerRound: 40 } });
 const { numEvents, generation } = await recommender.openJournal(journal);
 process.stdout.write(`open ${numEvents} ${generation}\n`);
 const clicks = visits(0, 80, 5);
