@@ -68,10 +68,10 @@ export class Trainer {
   /** Throws INVALID_ARGUMENT. */
   constructor(private readonly options: TrainerOptions) {
     this.args = resolveTrainingArguments(options.args);
-    const { model, trainDataset, evalDataset, dataCollator, tokenDropout, emaDecay, evaluate, earlyStoppingPatience = 1 } = options;
+    const { model, trainDataset, evalDataset, dataCollator, tokenDropout, emaDecay, evaluate, earlyStoppingPatience = Infinity } = options;
     if (this.args.evalStrategy !== "no" && !evaluate && !evalDataset?.length) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] evalStrategy is ${this.args.evalStrategy}, but evalDataset has no rows; pass some or set evalStrategy to "no"`);
     if (emaDecay !== undefined && !(emaDecay >= 0 && emaDecay < 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] emaDecay must be in [0, 1), it is ${emaDecay}; 0.999 is usual`);
-    if (!(Number.isSafeInteger(earlyStoppingPatience) && earlyStoppingPatience >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] earlyStoppingPatience must be a whole number of at least 1, it is ${earlyStoppingPatience}; 3 is usual`);
+    if (earlyStoppingPatience !== Infinity && !(Number.isSafeInteger(earlyStoppingPatience) && earlyStoppingPatience >= 1)) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] earlyStoppingPatience must be a whole number of at least 1, it is ${earlyStoppingPatience}; 3 is usual`);
     if (options.earlyStoppingPatience !== undefined && !this.args.loadBestModelAtEnd) throw new HeddleError("INVALID_ARGUMENT", "[Trainer] earlyStoppingPatience counts evaluations without a better one: set loadBestModelAtEnd, metricForBestModel and evalStrategy");
     const half = [...model.parameters].find(([, { type }]) => type.dtype === "f16");
     if (half) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] ${half[0]} is in half precision, which does not learn: load the model with { dtype: "float32" }`);

@@ -174,7 +174,7 @@ export class TrainingRun {
   private async considerBest(metrics: Metrics, saves: boolean): Promise<boolean> {
     const { args, model } = this.parts;
     const name = args.metricForBestModel;
-    const value = metrics[name] ?? metrics[name.replace(/^eval_/, "")];
+    const value = metrics[name] ?? metrics[plainName(name)];
     if (value === undefined) throw new HeddleError("INVALID_ARGUMENT", `[Trainer] metricForBestModel is ${name}, but computeMetrics gives ${Object.keys(metrics).join(", ")}; choose one of these`);
     if (!this.best.consider({ metric: value, loss: metrics["loss"], step: this.step })) return false;
     if (args.outputDir === null) await this.best.remember(model.parameters);
@@ -238,7 +238,7 @@ export class TrainingRun {
     if (state.best_model_checkpoint !== null) {
       const { path } = nodeFiles();
       this.best.rememberCheckpoint(path.join(path.dirname(checkpoint), state.best_model_checkpoint));
-      const measured = `eval_${args.metricForBestModel.replace(/^eval_/, "")}`;
+      const measured = `eval_${plainName(args.metricForBestModel)}`;
       for (const { step, eval_loss: loss, [measured]: metric } of this.logHistory) if (metric !== undefined) this.best.consider({ metric, loss, step: step! });
     }
     return state.heddle.evaluation_due;
@@ -277,6 +277,9 @@ export class TrainingRun {
     this.logHistory.push(Object.fromEntries(finite));
   }
 }
+
+/** A metric may be named as in the log or as in what measured it. */
+const plainName = (metric: string): string => metric.replace(/^eval_/, "");
 
 function isInterruptedEvaluation(error: unknown): boolean {
   return HeddleError.isInstance(error) && error.code === "ABORTED";

@@ -11,12 +11,16 @@ export async function beginOrGoOn(folder: OutputFolder, { resume, overwrite }: {
   if (overwrite && !resume) await folder.removeCheckpoints();
 }
 
-/** Says what happens once Ctrl-C was pressed. */
-export function announceStop(session: Session): Disposable {
+/** What `train` gives. Says what happens once Ctrl-C was pressed, but not where it is pressed after training: no checkpoint comes then. */
+export async function announceStop<T>(session: Session, train: () => Promise<T>): Promise<T> {
   const { signal } = session;
   const announce = (): void => session.log("stopping after this step and saving a checkpoint … (Ctrl-C again leaves at once)");
   signal.addEventListener("abort", announce, { once: true });
-  return { [Symbol.dispose]: () => signal.removeEventListener("abort", announce) };
+  try {
+    return await train();
+  } finally {
+    signal.removeEventListener("abort", announce);
+  }
 }
 
 /** The error that ends a stopped run: says what is safe, and how to go on. */

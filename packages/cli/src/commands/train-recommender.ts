@@ -64,18 +64,19 @@ async function trainInto(folder: OutputFolder, split: Held, itemFeatures: Readon
   const progress = new RecommenderProgress(session);
   const startMs = performance.now();
   let isSaved = false;
-  using _ = announceStop(session);
   try {
-    using recommender = await SequentialRecommender.fit(split.train, {
-      ...settingsFrom(options),
-      ...(itemFeatures && { itemFeatures }),
-      device: session.options.device,
-      seed: session.options.seed,
-      outputDir: folder.checkpoints,
-      resume: options.resume,
-      signal,
-      onEvent: (event) => progress.handle(event),
-    });
+    using recommender = await announceStop(session, () =>
+      SequentialRecommender.fit(split.train, {
+        ...settingsFrom(options),
+        ...(itemFeatures && { itemFeatures }),
+        device: session.options.device,
+        seed: session.options.seed,
+        outputDir: folder.checkpoints,
+        resume: options.resume,
+        signal,
+        onEvent: (event) => progress.handle(event),
+      }),
+    );
     const seconds = (performance.now() - startMs) / 1000;
     await recommender.savePretrained(options.output, { lock: folder.lock, signal });
     await folder.removeCheckpoints();

@@ -56,22 +56,23 @@ async function readRows(options: TrainOptions, session: Session): Promise<{ rows
 async function trainInto(folder: OutputFolder, rows: Rows, evalRows: Rows | undefined, options: TrainOptions, session: Session): Promise<FitSummary> {
   const { signal } = session;
   const progress = new TrainingProgress(session);
-  using _ = announceStop(session);
   try {
-    using classifier = await TextClassifier.fit(rows, {
-      evalRows,
-      model: options.model,
-      ...session.revision,
-      tokenizer: options.tokenizer,
-      maxLength: options.maxLength,
-      device: session.options.device,
-      seed: session.options.seed,
-      outputDir: folder.checkpoints,
-      resume: options.resume,
-      trainingArguments: overridesFrom(options),
-      signal,
-      onEvent: (event) => progress.handle(event),
-    });
+    using classifier = await announceStop(session, () =>
+      TextClassifier.fit(rows, {
+        evalRows,
+        model: options.model,
+        ...session.revision,
+        tokenizer: options.tokenizer,
+        maxLength: options.maxLength,
+        device: session.options.device,
+        seed: session.options.seed,
+        outputDir: folder.checkpoints,
+        resume: options.resume,
+        trainingArguments: overridesFrom(options),
+        signal,
+        onEvent: (event) => progress.handle(event),
+      }),
+    );
     await classifier.savePretrained(options.output, { lock: folder.lock, signal });
     await folder.removeCheckpoints();
     return classifier.summary!;

@@ -73,14 +73,15 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     features = learner?.features;
     const byUser = new Map(userIds.map((userId, user) => [userId, interactions.histories[user]!]));
     recommender = finish({ model, catalogue, histories: byUser, features, updates: options.updates, release: () => held.release() });
-    const stepsPerEpoch = Math.ceil(windows.length / batchSize);
+    const stepsOver = ({ length }: readonly EncodedRow[]): number => Math.ceil(length / batchSize);
+    const stepsPerEpoch = stepsOver(windows);
     const trainerOf = (trainDataset: readonly EncodedRow[], args: Partial<TrainingArguments>, more: Partial<TrainerOptions> = {}) =>
       new Trainer({
         model: trained ?? model!,
         trainDataset,
         dataCollator,
         lossOptions: { nextItemLoss: loss },
-        args: { perDeviceTrainBatchSize: batchSize, loggingSteps: Math.ceil(trainDataset.length / batchSize), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, maxGradNorm: 5, ...args },
+        args: { perDeviceTrainBatchSize: batchSize, loggingSteps: stepsOver(trainDataset), groupByLength: true, seed, learningRate, weightDecay, labelSmoothingFactor: labelSmoothing, maxGradNorm: 5, ...args },
         ...more,
       });
     const requests = validation.map(requestOf);
@@ -95,7 +96,8 @@ export async function fitRecommender<R extends Fitted>(interactions: Interaction
     const { numTrainEpochs = 200, patience = 3, evalEpochs = 2, outputDir } = options;
     let found: TrainedEpochs;
     {
-      const every = { evalSteps: evalEpochs * stepsPerEpoch, ...(outputDir !== undefined && { outputDir, saveStrategy: "steps" as const, saveSteps: evalEpochs * stepsPerEpoch, saveTotalLimit: 1 }) };
+      const evalSteps = evalEpochs * stepsPerEpoch;
+      const every = { evalSteps, ...(outputDir !== undefined && { outputDir, saveStrategy: "steps" as const, saveSteps: evalSteps, saveTotalLimit: 1 }) };
       const choice = validation.length > 0 && { evalStrategy: "steps" as const, loadBestModelAtEnd: true, metricForBestModel: "ndcg" };
       using trainer = trainerOf(windows, { lrSchedulerType, warmupRatio, numTrainEpochs, ...every, ...choice }, choice ? { evaluate, earlyStoppingPatience: patience } : {});
       const plan = { device: device.description, numItems: itemIds.length, numWindows: windows.length, numValidation: validation.length, numParameters: model.numParameters };
